@@ -1,0 +1,137 @@
+"""Training an image-to-image network so that it can stop after any epoch and go on exactly."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from autoencoders.errors import PipelineError
+from autoencoders.randomness import generator
+
+Images = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+
+class DivergedError(PipelineError):
+    """The loss is no longer a finite number."""
+
+
+def split_validation(count: int, fraction: float, seed: int) -> tuple[Indices, Indices]:
+    """Draw which images are held out for validation.
+
+    Args:
+        count: Number of train images.
+        fraction: Share held out, in (0, 1).
+        seed: The run's seed; equal arguments give the equal split.
+
+    Returns:
+        Indices to train on and indices to validate on, both sorted; together every image once.
+
+    Raises:
+        PipelineError: If one of the two would be empty.
+    """
+    held_out = round(count * fraction)
+    if not 0 < held_out < count:
+        raise PipelineError(
+            f"{count} train images cannot be split with a validation fraction of {fraction}: "
+            "both sides need at least one image. Give more images or another "
+            "--training.validation_fraction."
+        )
+    order = generator(seed, "validation").permutation(count)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+class Trainer:
+    """One network, its optimiser, and the steps of RMSprop on the mean squared error.
+
+    The order of the images in an epoch depends on (seed, epoch) alone and the state holds every
+    variable, so training that goes on from a state ends in the same bits as one that never stopped.
+    """
+
+    def __init__(
+        self, network: keras.Model, learning_rate: float, batch_size: int, seed: int
+    ) -> None:
+        """Prepare `network` for training; nothing is trained yet."""
+        tf.config.experimental.enable_op_determinism()
+        self.network = network
+        self.optimizer = keras.optimizers.RMSprop(learning_rate)
+        self.optimizer.build(network.trainable_variables)
+        self.batch_size = batch_size
+        self.seed = seed
+        spec = tf.TensorSpec((None, *network.input_shape[1:]), tf.float32)
+        self._step = tf.function(self._train_step, input_signature=[spec, spec])
+        self._loss = tf.function(self._batch_loss, input_signature=[spec, spec])
+
+    def train_epoch(self, inputs: Images, targets: Images, indices: Indices, epoch: int) -> float:
+        """Take every image of `indices` once, in the order of this epoch.
+
+        Args:
+            inputs: float32 (n, height, width, channels) in [0, 1]; may be memory-mapped.
+            targets: The same form: what the network should answer.
+            indices: int64 (m,): the images to train on.
+            epoch: Which epoch this is, from 0.
+
+        Returns:
+            The mean squared error over the epoch, as the weights were at each step.
+
+        Raises:
+            DivergedError: If the loss of a step is not finite.
+        """
+        order = generator(self.seed, "shuffle", epoch).permutation(indices)
+        total = 0.0
+        for step, batch in enumerate(self._batches(order)):
+            loss = float(self._step(inputs[batch], targets[batch]))
+            if not np.isfinite(loss):
+                raise DivergedError(
+                    f"The loss became {loss} in epoch {epoch + 1}, step {step + 1}. Nothing was "
+                    "published. Try a smaller --training.learning_rate or look for damaged images."
+                )
+            total += loss * len(batch)
+        return total / len(order)
+
+    def validate(self, inputs: Images, targets: Images, indices: Indices) -> float:
+        """Return the mean squared error over the images of `indices`, training nothing."""
+        batches = self._batches(indices)
+        return sum(float(self._loss(inputs[b], targets[b])) * len(b) for b in batches) / len(
+            indices
+        )
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Copy every variable of the network and the optimiser."""
+        return {name: np.asarray(value) for name, value in self._variables()}
+
+    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Set every variable to a value that `state` returned.
+
+        Raises:
+            ValueError: If names, shapes or dtypes are not those of this network.
+        """
+        variables = dict(self._variables())
+        expected = {name: (tuple(v.shape), str(v.dtype)) for name, v in variables.items()}
+        arrived = {name: (value.shape, str(value.dtype)) for name, value in state.items()}
+        if arrived != expected:
+            raise ValueError(f"`state` is of another network. Received: {arrived}")
+        for name, variable in variables.items():
+            variable.assign(state[name])
+
+    def _variables(self) -> Iterator[tuple[str, keras.Variable]]:
+        for owner, holder in (("network", self.network), ("optimizer", self.optimizer)):
+            for index, variable in enumerate(holder.variables):
+                yield f"{owner}-{index}", variable
+
+    def _batches(self, indices: Indices) -> Iterator[Indices]:
+        for start in range(0, len(indices), self.batch_size):
+            yield indices[start : start + self.batch_size]
+
+    def _batch_loss(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(tf.square(self.network(inputs, training=False) - targets))
+
+    def _train_step(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            outputs = self.network(inputs, training=True)
+            loss = tf.reduce_mean(tf.square(outputs - targets))
+        variables = self.network.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
