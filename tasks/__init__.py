@@ -1,0 +1,1 @@
+"""One module a stage: read artifacts, call `autoencoders`, publish artifacts."""

@@ -1,0 +1,72 @@
+"""Evaluate: how well the two networks restore the test images."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tasks.keras_files import load_network
+from tasks.npy import read_batches
+from tasks.stage import stage
+from tasks.store import ArtifactRef, Output, to_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ROWS = 1000
+EXAMPLES = 10
+"""The first test images, kept for the figures with what was made of them."""
+SYSTEMS = ("noisy", "autoencoder", "denoiser")
+
+
+@stage
+def evaluate(
+    output: Output,
+    clean: ArtifactRef,
+    noisy: ArtifactRef,
+    labels: ArtifactRef,
+    autoencoder: ArtifactRef,
+    denoiser: ArtifactRef,
+) -> None:
+    """Write `metrics.json`, `per_image.parquet`, `per_class.csv` and `examples.npz`.
+
+    Three systems are compared with the clean test images: the noisy images themselves, the
+    autoencoder given the clean images, the denoiser given the noisy ones.
+    """
+    from autoencoders.evaluation import score_images, summarise
+
+    networks = {
+        "autoencoder": load_network(autoencoder.path),
+        "denoiser": load_network(denoiser.path),
+    }
+    scores: dict[str, list[pd.DataFrame]] = {system: [] for system in SYSTEMS}
+    examples: dict[str, NDArray[np.float32]] = {}
+    for real, worse in zip(
+        read_batches(clean.path, ROWS), read_batches(noisy.path, ROWS), strict=True
+    ):
+        restored = {
+            "noisy": worse,
+            "autoencoder": networks["autoencoder"].predict_on_batch(real),
+            "denoiser": networks["denoiser"].predict_on_batch(worse),
+        }
+        for system, images in restored.items():
+            scores[system].append(score_images(real, images))
+        if not examples:
+            everything = {"clean": real, **restored}
+            examples = {name: images[:EXAMPLES] for name, images in everything.items()}
+
+    tables = {system: pd.concat(parts, ignore_index=True) for system, parts in scores.items()}
+    metrics = {system: summarise(table) for system, table in tables.items()}
+    images = pd.concat(
+        [
+            pd.Series(np.load(labels.path), name="label"),
+            *(table.add_prefix(f"{system}_") for system, table in tables.items()),
+        ],
+        axis=1,
+    )
+    images.rename_axis("image").to_parquet(output.folder / "per_image.parquet")
+    per_class = images.groupby("label").mean()
+    per_class.insert(0, "images", images.groupby("label").size())
+    per_class.to_csv(output.folder / "per_class.csv", float_format="%.6f")
+    (output.folder / "metrics.json").write_bytes(to_json({"images": len(images), **metrics}))
+    np.savez(output.folder / "examples.npz", **examples)  # type: ignore[arg-type]

@@ -1,0 +1,35 @@
+"""Prepare: rows of byte pixels in Parquet become images in NPY."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from autoencoders.pixels import to_images
+from tasks.npy import NpyWriter
+from tasks.stage import stage
+from tasks.store import ArtifactRef, Output
+
+if TYPE_CHECKING:
+    from autoencoders.settings import ImageSettings
+
+ROWS = 4096
+"""Rows a batch: memory is a few batches, however many rows there are."""
+
+
+@stage
+def prepare(output: Output, table: ArtifactRef, image: "ImageSettings") -> None:
+    """Write `images.npy`, float32 (n, height, width, channels) in [0, 1], and `labels.npy`,
+    int64 (n,); both can be memory-mapped."""
+    shape = (image.height, image.width, image.channels)
+    with pq.ParquetFile(table.path, pre_buffer=False) as parquet:
+        count = parquet.metadata.num_rows
+        output.require_space(count * (int(np.prod(shape)) * 4 + 8))
+        with (
+            NpyWriter(output.folder / "images.npy", (count, *shape), np.float32) as images,
+            NpyWriter(output.folder / "labels.npy", (count,), np.int64) as labels,
+        ):
+            for batch in parquet.iter_batches(ROWS):
+                *pixels, label = (column.to_numpy() for column in batch.columns)
+                images.write(to_images(np.stack(pixels, axis=1), shape))
+                labels.write(label.astype(np.int64))
