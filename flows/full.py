@@ -1,0 +1,153 @@
+"""The main job: four CSV files in, two trained networks, their metrics and figures out.
+
+Run it with `python flows/full.py`, or `python flows/full.py --help` for every option.
+"""
+
+import datetime
+from pathlib import Path
+
+from cyclopts import App
+from prefect import flow
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.runtime import flow_run
+
+from autoencoders.settings import SEED, Settings
+from flows.options import Preset, SettingsOptions, over_preset, run_command
+from tasks.add_noise import add_noise
+from tasks.evaluate import evaluate
+from tasks.ingest import find_files, ingest
+from tasks.prepare import prepare
+from tasks.render import render
+from tasks.runs import RunRecord, metrics_table, publish_run, read_metrics, run_name, summary
+from tasks.stage import Execution
+from tasks.store import Artifact, ArtifactRef, Store
+from tasks.train import train
+
+HOME = Path(__file__).resolve().parents[1]
+SAMPLE = HOME / "data" / "sample"
+ARTIFACTS = HOME / "artifacts"
+
+
+def pipeline(
+    step: Execution, files: dict[str, ArtifactRef], settings: Settings
+) -> dict[str, Artifact]:
+    """Say which stage follows which; `step` runs them."""
+    seed = settings.seed
+
+    # Data: checked, as images, with noisy twins
+    tables = step("ingest", ingest, files, settings.image)
+    train_set = step("prepare train", prepare, tables["train.parquet"], settings.image)
+    test_set = step("prepare test", prepare, tables["test.parquet"], settings.image)
+    train_clean, test_clean = train_set["images.npy"], test_set["images.npy"]
+    train_noise = step("add noise train", add_noise, train_clean, "train", seed, settings.noise)
+    test_noise = step("add noise test", add_noise, test_clean, "test", seed, settings.noise)
+    train_noisy, test_noisy = train_noise["images.npy"], test_noise["images.npy"]
+
+    # Two networks, one recipe; only what goes in differs
+    autoencoder = step(
+        "train autoencoder", train, train_clean, train_clean, "autoencoder", seed, settings.training
+    )
+    denoiser = step(
+        "train denoiser", train, train_noisy, train_clean, "denoiser", seed, settings.training
+    )
+
+    # What they are worth, and what it looks like
+    networks = (autoencoder["autoencoder.keras"], denoiser["denoiser.keras"])
+    scores = step("evaluate", evaluate, test_clean, test_noisy, test_set["labels.npy"], *networks)
+    pictures = step(
+        "render",
+        render,
+        clean={"train": train_clean, "test": test_clean},
+        noisy={"train": train_noisy, "test": test_noisy},
+        histories={"autoencoder": autoencoder["history.csv"], "denoiser": denoiser["history.csv"]},
+        layers=autoencoder["layers.csv"],
+        examples=scores["examples.npz"],
+    )
+    return {
+        "autoencoder": autoencoder,
+        "denoiser": denoiser,
+        "evaluate": scores,
+        "render": pictures,
+    }
+
+
+def places(results: dict[str, Artifact]) -> dict[str, ArtifactRef]:
+    """Say which file stands where in the run's folder."""
+    return {
+        "metrics.json": results["evaluate"]["metrics.json"],
+        "per_image.parquet": results["evaluate"]["per_image.parquet"],
+        "per_class.csv": results["evaluate"]["per_class.csv"],
+        "models/autoencoder.keras": results["autoencoder"]["autoencoder.keras"],
+        "models/denoiser.keras": results["denoiser"]["denoiser.keras"],
+        "history/autoencoder.csv": results["autoencoder"]["history.csv"],
+        "history/denoiser.csv": results["denoiser"]["history.csv"],
+        **{f"figures/{name}": ref for name, ref in results["render"].files.items()},
+    }
+
+
+@flow(name="full", flow_run_name=None, persist_result=False)
+def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIFACTS) -> str:
+    """Turn four CSV files into two trained networks, their test metrics and figures.
+
+    Args:
+        data: Folder of `train_data.csv`, `train_labels.csv` (or `train_lables.csv`),
+            `test_data.csv` and `test_labels.csv`, each plain or gzipped.
+        settings: What is computed; the defaults are the reference.
+        artifacts: Folder of everything computed; what is there already is not computed again.
+
+    Returns:
+        The folder of this run.
+    """
+    started = datetime.datetime.now(datetime.UTC)
+    step = Execution(artifacts)
+    files = find_files(data)
+    results = pipeline(step, files, settings)
+    record = RunRecord(
+        name=run_name(started, flow_run.name),
+        settings=settings,
+        data=files,
+        steps=step.steps,
+        files=places(results),
+        metrics=results["evaluate"]["metrics.json"],
+        started=started.isoformat(timespec="seconds"),
+    )
+    folder = publish_run(Store(artifacts), record)
+    create_markdown_artifact(summary(record), key="summary", description="Results of the run")
+    create_table_artifact(
+        metrics_table(read_metrics(record.metrics)), key="metrics", description="Test metrics"
+    )
+    create_link_artifact(
+        folder.as_uri(), key="run-folder", link_text=str(folder), description="The run's files"
+    )
+    return str(folder)
+
+
+app = App(name="full", help=__doc__)
+
+
+@app.default
+def main(
+    *,
+    data: Path = SAMPLE,
+    preset: Preset = "seed",
+    artifacts: Path = ARTIFACTS,
+    settings: SettingsOptions = SEED,
+) -> None:
+    """Run the whole pipeline.
+
+    Parameters
+    ----------
+    data
+        Folder of the four CSV files, each plain or gzipped.
+    preset
+        Where the settings start from: seed is the reference, quick takes two epochs.
+    artifacts
+        Folder of everything computed; what is there already is not computed again.
+    """
+    folder = Path(full(data, over_preset(preset, settings), artifacts))
+    print((folder / "summary.md").read_text())
+    print(f"Everything is in {folder}, also as {artifacts.absolute() / 'latest'}")
+
+
+if __name__ == "__main__":
+    run_command(app)

@@ -1,0 +1,85 @@
+"""Command lines: settings over a preset, and one clear line for every error a user can cause."""
+
+import logging
+import sys
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from prefect.exceptions import TerminationSignal
+from prefect.settings import (
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
+from pydantic import ValidationError
+from rich.console import Console
+
+from autoencoders.errors import PipelineError
+from autoencoders.settings import PRESETS, SEED, Settings
+
+Preset = Literal["seed", "quick", "best"]
+SettingsOptions = Annotated[Settings, Parameter(name="*")]
+
+PREFECT_DEFAULTS = {
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,  # its own 20 s are short on a busy disk
+    PREFECT_SERVER_ANALYTICS_ENABLED: False,  # else a machine without a network logs an error
+}
+
+
+def over_preset(preset: Preset, given: Settings = SEED) -> Settings:
+    """Return the preset with every field replaced that was set by name in `given`."""
+    merged = PRESETS[preset].model_dump()
+    for name, value in given.model_dump(exclude_unset=True).items():
+        merged[name] = {**merged[name], **value} if isinstance(value, dict) else value
+    return Settings.model_validate(merged)
+
+
+def run_command(app: App) -> None:
+    """Run a command line and leave with its exit code: 0, 1 for an error of the data or the
+    store, 2 for one of the command line, 130 or 143 if it was stopped."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_without_traceback)
+    try:
+        with temporary_settings(set_defaults=PREFECT_DEFAULTS):
+            app(exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        _leave(2, f"{_told(error)}\nSee --help for every option.")
+    except PipelineError as error:
+        _leave(1, str(error))
+    except KeyboardInterrupt:
+        _leave(130, _GO_ON)
+    except TerminationSignal:
+        _leave(143, _GO_ON)
+
+
+_GO_ON = (
+    "stopped. Nothing is lost: run the same command again and it goes on from the last finished "
+    "stage, within training from the last finished epoch."
+)
+
+
+def _leave(code: int, message: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"error: {message}")
+    sys.exit(code)
+
+
+def _told(error: CycloptsError) -> str:
+    """Say what is wrong with an option; Pydantic's own words come with links and codes."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ValidationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return str(error)
+    return "\n".join(
+        f"--{'.'.join(map(str, fault['loc']))}: {fault['msg']}. Received: {fault['input']}"
+        for fault in cause.errors()
+    )
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Keep Prefect's word that a run failed, but not the way through our code to a wrong file."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, PipelineError):
+        record.exc_info = None
+        record.exc_text = None
+    return True
