@@ -1,0 +1,206 @@
+"""Ingest and prepare on real small files, and every way in which files are wrong."""
+
+import gzip
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from autoencoders.settings import ImageSettings
+from tasks.csv_faults import DataError
+from tasks.ingest import find_files, ingest
+from tasks.prepare import prepare
+from tasks.store import Store
+
+SIDE = 8
+IMAGE = ImageSettings(height=SIDE, width=SIDE)
+
+
+@pytest.fixture
+def data(tmp_path, write_dataset):
+    """The four files, 60 and 20 rows of 8 x 8."""
+    return write_dataset(tmp_path / "data")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty store."""
+    return Store(tmp_path / "artifacts")
+
+
+def ingested(store, data):
+    return ingest.compute(store, {"files": find_files(data), "image": IMAGE})
+
+
+def lines(path):
+    return path.read_text().splitlines()
+
+
+def rewrite(path, rows):
+    path.write_text("\n".join(rows) + "\n")
+
+
+def test_the_table_holds_what_the_files_hold(store, data):
+    """Pixels as bytes, the labels beside them, in the order of the files."""
+    artifact = ingested(store, data)
+    table = pq.read_table(artifact["test.parquet"].path)
+    pixels = np.loadtxt(data / "test_data.csv", delimiter=",", dtype=int)
+
+    assert table.column_names == [*(f"pixel_{i}" for i in range(SIDE * SIDE)), "label"]
+    assert str(table.schema.field("pixel_0").type) == "uint8"
+    assert np.array_equal(np.stack(table.columns[:-1], axis=1), pixels)
+    assert table["label"].to_pylist() == [i % 10 for i in range(20)]
+    assert pq.read_metadata(artifact["train.parquet"].path).num_rows == 60
+
+
+def test_prepare_makes_images_of_the_rows(store, data):
+    """Float32 in [0, 1], (n, height, width, channels), and the file can be memory-mapped."""
+    tables = ingested(store, data)
+    artifact = prepare.compute(store, {"table": tables["test.parquet"], "image": IMAGE})
+    images = np.load(artifact["images.npy"].path, mmap_mode="r")
+    pixels = np.loadtxt(data / "test_data.csv", delimiter=",", dtype=np.float32)
+
+    assert images.shape == (20, SIDE, SIDE, 1)
+    assert images.dtype == np.float32
+    assert np.array_equal(images.reshape(20, -1), pixels / np.float32(255))
+    assert np.load(artifact["labels.npy"].path).tolist() == [i % 10 for i in range(20)]
+
+
+def test_files_longer_than_a_batch_are_joined_right(store, tmp_path, write_dataset):
+    """Images and labels arrive in blocks of different sizes; row 20,000 keeps its own label."""
+    data = write_dataset(tmp_path / "long", train=20_001, test=4, side=4)
+    image = ImageSettings(height=4, width=4)
+    tables = ingest.compute(store, {"files": find_files(data), "image": image})
+    artifact = prepare.compute(store, {"table": tables["train.parquet"], "image": image})
+    last = gzip.decompress((data / "train_data.csv.gz").read_bytes()).splitlines()[-1]
+
+    images = np.load(artifact["images.npy"].path)
+    assert images.shape == (20_001, 4, 4, 1)
+    assert np.array_equal(np.rint(images[-1].ravel() * 255), [int(v) for v in last.split(b",")])
+    assert np.array_equal(np.load(artifact["labels.npy"].path), np.arange(20_001) % 10)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: [",".join(f"pixel{i}" for i in range(SIDE * SIDE)), *rows],
+        lambda rows: ["\ufeff" + rows[0], *rows[1:]],
+        lambda rows: [row + "\r" for row in rows],
+        lambda rows: [",".join(f'"{v}"' for v in row.split(",")) for row in rows],
+        lambda rows: [row.replace(",", ", ") for row in rows],
+        lambda rows: [*rows, "", ""],
+    ],
+    ids=["header", "byte order mark", "CRLF", "quotes", "spaces", "blank lines at the end"],
+)
+def test_harmless_differences_are_accepted(store, data, change):
+    """The same images come out, whatever program wrote the file."""
+    before = ingested(store, data)["test.parquet"].sha256
+    rewrite(data / "test_data.csv", change(lines(data / "test_data.csv")))
+
+    assert ingested(store, data)["test.parquet"].sha256 == before
+
+
+def test_column_numbers_that_pandas_writes_are_a_header(store, tmp_path, write_dataset):
+    """`DataFrame(pixels).to_csv(index=False)` begins with 0,1,2,…,783."""
+    data = write_dataset(tmp_path / "wide", train=10, test=4, side=28)
+    files = {"files": find_files(data), "image": ImageSettings()}
+    before = ingest.compute(store, files)["test.parquet"].sha256
+    rows = lines(data / "test_data.csv")
+    rewrite(data / "test_data.csv", [",".join(map(str, range(784))), *rows])
+
+    after = ingest.compute(store, {"files": find_files(data), "image": ImageSettings()})
+    assert after["test.parquet"].sha256 == before
+
+
+def test_both_spellings_of_labels_are_accepted(store, data):
+    """And renaming a file changes no content."""
+    before = ingested(store, data)
+    (data / "train_lables.csv").rename(data / "train_labels.csv")
+
+    assert ingested(store, data) == before
+
+
+def set_cell(row, column, value):
+    def change(rows):
+        cells = rows[row - 1].split(",")
+        cells[column - 1 : column] = [] if value is None else [value]
+        return [*rows[: row - 1], ",".join(cells), *rows[row:]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("test_data.csv", set_cell(7, 5, "abc"), r"row 7, column 5: .* 0 to 255, got 'abc'"),
+        ("test_data.csv", set_cell(20, 64, "256"), r"row 20, column 64: .* got '256'"),
+        ("test_data.csv", set_cell(1, 1, "-1"), r"row 1, column 1: .* got '-1'"),
+        ("test_data.csv", set_cell(2, 3, ""), r"row 2, column 3: .* got nothing"),
+        ("test_data.csv", set_cell(2, 3, "0.5"), r"row 2, column 3: .* '0.5'.*not scaled"),
+        ("test_data.csv", set_cell(2, 3, "nan"), r"row 2, column 3: .* 'nan'"),
+        ("test_data.csv", set_cell(9, 64, None), r"row 9, column 64: .* ends after 63 of 64"),
+        ("test_data.csv", set_cell(9, 64, "1,2"), r"row 9, column 65: .*has 65 values"),
+        ("test_data.csv", lambda rows: [f"{i},{r}" for i, r in enumerate(rows)],
+         r"row 1, column 65: .*row number or the label"),
+        ("test_data.csv", lambda rows: [r.replace(",", ";") for r in rows], r"semicolons"),
+        ("test_data.csv", lambda rows: [",".join(["1"] * 144)] * 20,
+         r"row 1, column 65: .*12 x 12.*--image.height 12"),
+        ("test_data.csv", lambda rows: ["<!DOCTYPE html>", "<p>"], r"web page"),
+        ("test_data.csv", lambda rows: rows[:-1], r"test_labels.csv, row 20, column 1: one label "
+         "too many"),
+        ("test_labels.csv", lambda rows: [*rows, "3"], r"row 21, column 1: one label too many.*"
+         "20 images.*21 labels"),
+        ("test_labels.csv", lambda rows: rows[:-2], r"test_data.csv, row 19, column 1: one image "
+         "too many"),
+        ("test_labels.csv", set_cell(4, 1, "B"), r"row 4, column 1: .* got 'B'"),
+        ("test_labels.csv", set_cell(4, 1, "-2"), r"row 4, column 1: .* got '-2'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_by_file_row_and_column(store, data, name, change, message):
+    """The message is enough to find and mend it, and nothing gets published."""
+    rewrite(data / name, change(lines(data / name)))
+
+    with pytest.raises(DataError, match=rf"(?s){name if 'csv,' not in message else ''}.*{message}"):
+        ingested(store, data)
+    assert not (store.root / "ingest").exists()
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b,c\n"], ids=["nothing", "a header alone"])
+def test_a_file_without_rows_is_refused(store, data, content):
+    """An empty test set has no metrics."""
+    (data / "test_labels.csv").write_bytes(content)
+
+    with pytest.raises(DataError, match=r"test_labels\.csv, row [12], column"):
+        ingested(store, data)
+
+
+def test_a_truncated_archive_is_refused(store, data):
+    """Half a download decompresses well, up to its end."""
+    path = data / "train_data.csv.gz"
+    path.write_bytes(path.read_bytes()[:-200])
+
+    with pytest.raises(DataError, match=r"train_data\.csv\.gz: cannot be read to its end"):
+        ingested(store, data)
+
+
+def test_a_missing_file_is_named(data):
+    """With the names it may have."""
+    (data / "train_lables.csv").unlink()
+
+    with pytest.raises(DataError, match=r"train_labels\.csv, .*train_lables\.csv"):
+        find_files(data)
+
+
+def test_two_files_for_one_role_are_refused(data):
+    """To take one of them silently would be a guess."""
+    (data / "train_data.csv").write_text("1,2\n")
+
+    with pytest.raises(DataError, match=r"train_data\.csv and train_data\.csv\.gz"):
+        find_files(data)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    """With the option that names it."""
+    with pytest.raises(DataError, match="--data"):
+        find_files(tmp_path / "nowhere")
