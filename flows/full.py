@@ -3,8 +3,13 @@
 Run it with `python flows/full.py`, or `python flows/full.py --help` for every option.
 """
 
-import datetime
+import sys
 from pathlib import Path
+
+if __name__ == "__main__":  # as a script: this checkout's packages, wherever it is called from
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import datetime
 
 from cyclopts import App
 from prefect import flow
@@ -16,10 +21,11 @@ from flows.options import Preset, SettingsOptions, over_preset, run_command
 from tasks.add_noise import add_noise
 from tasks.evaluate import evaluate
 from tasks.ingest import find_files, ingest
+from tasks.journal import Journal
 from tasks.prepare import prepare
 from tasks.render import render
-from tasks.runs import RunRecord, metrics_table, publish_run, read_metrics, run_name, summary
-from tasks.stage import Execution
+from tasks.runs import Results, metrics_table, publish_run, read_metrics, summary
+from tasks.steps import Execution, Steps
 from tasks.store import Artifact, ArtifactRef, Store
 from tasks.train import train
 
@@ -28,10 +34,8 @@ SAMPLE = HOME / "data" / "sample"
 ARTIFACTS = HOME / "artifacts"
 
 
-def pipeline(
-    step: Execution, files: dict[str, ArtifactRef], settings: Settings
-) -> dict[str, Artifact]:
-    """Say which stage follows which; `step` runs them."""
+def pipeline(step: Steps, files: dict[str, ArtifactRef], settings: Settings) -> dict[str, Artifact]:
+    """Say which stage follows which; `step` runs them, or only looks what they would do."""
     seed = settings.seed
 
     # Data: checked, as images, with noisy twins
@@ -85,7 +89,7 @@ def places(results: dict[str, Artifact]) -> dict[str, ArtifactRef]:
     }
 
 
-@flow(name="full", flow_run_name=None, persist_result=False)
+@flow(name="full", persist_result=False)
 def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIFACTS) -> str:
     """Turn four CSV files into two trained networks, their test metrics and figures.
 
@@ -98,28 +102,31 @@ def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIF
     Returns:
         The folder of this run.
     """
-    started = datetime.datetime.now(datetime.UTC)
-    step = Execution(artifacts)
-    files = find_files(data)
-    results = pipeline(step, files, settings)
-    record = RunRecord(
-        name=run_name(started, flow_run.name),
-        settings=settings,
-        data=files,
-        steps=step.steps,
-        files=places(results),
-        metrics=results["evaluate"]["metrics.json"],
-        started=started.isoformat(timespec="seconds"),
-    )
-    folder = publish_run(Store(artifacts), record)
-    create_markdown_artifact(summary(record), key="summary", description="Results of the run")
+    store = Store(artifacts)
+    with Journal(store, datetime.datetime.now(datetime.UTC), flow_run.name, settings) as journal:
+        files = find_files(data)
+        journal.reads({role: ref.uri for role, ref in files.items()})
+        made = pipeline(Execution(store, journal), files, settings)
+        results = Results(
+            record=journal.finished(),
+            data=files,
+            files=places(made),
+            metrics=read_metrics(made["evaluate"]["metrics.json"]),
+        )
+        folder = publish_run(store, results)
+    show(results, folder)
+    return str(folder)
+
+
+def show(results: Results, folder: Path) -> None:
+    """Put on Prefect's pages what they should show of a run."""
+    create_markdown_artifact(summary(results), key="summary", description="Results of the run")
     create_table_artifact(
-        metrics_table(read_metrics(record.metrics)), key="metrics", description="Test metrics"
+        metrics_table(results.metrics), key="metrics", description="Metrics on the test images"
     )
     create_link_artifact(
         folder.as_uri(), key="run-folder", link_text=str(folder), description="The run's files"
     )
-    return str(folder)
 
 
 app = App(name="full", help=__doc__)

@@ -3,7 +3,12 @@
 Run it with `python flows/glyphs.py --fonts DIR --train 60000 --test 10000 --out DIR`.
 """
 
+import sys
 from pathlib import Path
+
+if __name__ == "__main__":  # as a script: this checkout's packages, wherever it is called from
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from typing import Annotated
 
 from cyclopts import App, Parameter

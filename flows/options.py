@@ -1,11 +1,11 @@
 """Command lines: settings over a preset, and one clear line for every error a user can cause."""
 
 import logging
+import signal
 import sys
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
-from prefect.exceptions import TerminationSignal
 from prefect.settings import (
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
@@ -39,6 +39,10 @@ def run_command(app: App) -> None:
     store, 2 for one of the command line, 130 or 143 if it was stopped."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_without_traceback)
+    # Prefect's engine ends a flow at SIGTERM and then raises the signal again, for this handler;
+    # without one the process would die on the spot and leave its temporary server behind
+    signal.signal(signal.SIGTERM, _stop)
+    app.suppress_keyboard_interrupt = False  # it would end without a word
     try:
         with temporary_settings(set_defaults=PREFECT_DEFAULTS):
             app(exit_on_error=False, print_error=False, result_action="return_value")
@@ -46,16 +50,24 @@ def run_command(app: App) -> None:
         _leave(2, f"{_told(error)}\nSee --help for every option.")
     except PipelineError as error:
         _leave(1, str(error))
+    except _Stopped:
+        _leave(143, _GO_ON)
     except KeyboardInterrupt:
         _leave(130, _GO_ON)
-    except TerminationSignal:
-        _leave(143, _GO_ON)
 
 
 _GO_ON = (
     "stopped. Nothing is lost: run the same command again and it goes on from the last finished "
     "stage, within training from the last finished epoch."
 )
+
+
+class _Stopped(BaseException):
+    """SIGTERM arrived."""
+
+
+def _stop(number: int, frame: object) -> None:
+    raise _Stopped
 
 
 def _leave(code: int, message: str) -> None:

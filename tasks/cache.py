@@ -5,8 +5,6 @@ artifact, so the two cannot disagree, and a damaged artifact is a miss. Prefect 
 it asks; ours is the kernel's, so it is free the moment its holder dies.
 """
 
-import fcntl
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from prefect.locking.protocol import LockManager
 from prefect.results import ResultRecord, ResultRecordMetadata  # type: ignore[attr-defined]
 from prefect.serializers import JSONSerializer
 
+from tasks.locks import is_locked, lock_file, try_lock, unlock
 from tasks.logs import run_logger
 from tasks.store import Artifact, Store
 
@@ -42,9 +41,7 @@ class ArtifactStorage(WritableFileSystem):
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
         """Return the record of an artifact that is whole; raise for any other, which is a miss."""
         store, stage, key = _located(path)
-        artifact = store.find(stage, key)
-        os.utime(store.folder(stage, key))  # when it was last of use
-        return _record(path, artifact)
+        return _record(path, store.find(stage, key))
 
     def write_path(  # type: ignore[override]
         self, path: str, content: bytes, _sync: bool = True
@@ -97,7 +94,7 @@ class KernelLocks(LockManager):
         path = _lock_file(key)
         started = time.monotonic()
         next_notice = 0.0
-        while (descriptor := _try_lock(path)) is None:
+        while (descriptor := try_lock(path)) is None:
             waited = time.monotonic() - started
             if acquire_timeout is not None and waited >= acquire_timeout:
                 return False
@@ -127,19 +124,11 @@ class KernelLocks(LockManager):
         if not self.is_lock_holder(key, holder):
             raise ValueError(f"{holder} does not hold the lock of {key}.")
         _, descriptor = self._held.pop(key)
-        _lock_file(key).unlink(missing_ok=True)
-        os.close(descriptor)
+        unlock(_lock_file(key), descriptor)
 
     def is_locked(self, key: str) -> bool:
         """Return whether anybody on this machine holds the lock of `key`."""
-        if key in self._held:
-            return True
-        if not _lock_file(key).exists():
-            return False
-        descriptor = _try_lock(_lock_file(key))
-        if descriptor is not None:
-            os.close(descriptor)
-        return descriptor is None
+        return key in self._held or is_locked(_lock_file(key))
 
     def is_lock_holder(self, key: str, holder: str) -> bool:
         """Return whether `holder`, in this process, holds the lock of `key`."""
@@ -165,19 +154,4 @@ class KernelLocks(LockManager):
 
 def _lock_file(address: str) -> Path:
     store, stage, key = _located(address)
-    folder = store.folder(stage, key)
-    return store.root / "locks" / f"{folder.parent.name}-{folder.name}"
-
-
-def _try_lock(path: Path) -> int | None:
-    """Lock the file at `path`, or return None where somebody else has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
-            return descriptor
-    except BlockingIOError:
-        pass
-    os.close(descriptor)
-    return None
+    return lock_file(store, stage, key)

@@ -41,7 +41,11 @@ def find_files(folder: Path) -> dict[str, ArtifactRef]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder. Give the folder of the CSV files with --data.")
-    return {role: ArtifactRef.of(_find(folder, names)) for role, names in ROLES.items()}
+    found = {role: _find(folder, names) for role, names in ROLES.items()}
+    try:
+        return {role: ArtifactRef.of(path) for role, path in found.items()}
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}).") from error
 
 
 def _find(folder: Path, names: tuple[str, ...]) -> Path:

@@ -1,5 +1,6 @@
 """What makes a plain function a stage: its key, its Prefect task, its published output."""
 
+import contextlib
 import datetime
 import importlib
 import inspect
@@ -13,7 +14,6 @@ from typing import Any, Concatenate, Generic, ParamSpec
 
 from prefect import Task
 from prefect.cache_policies import CachePolicy
-from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.transactions import IsolationLevel
 from pydantic import BaseModel
@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from autoencoders.errors import PipelineError
 from tasks.cache import SERIALIZER, ArtifactStorage, KernelLocks, address
 from tasks.code import code_parts, edited_since_read, library_versions, reached
-from tasks.store import Artifact, ArtifactRef, KeyParts, Output, Store, explained
+from tasks.store import Artifact, ArtifactRef, KeyParts, Output, Store
 
 P = ParamSpec("P")
 LOCKS = KernelLocks()
@@ -56,7 +56,7 @@ class Stage(Generic[P]):
                 for name, value in inputs.items()
                 if not isinstance(value, ArtifactRef | Mapping)
             },
-            inputs={name: ref.sha256 for name, ref in _references(inputs)},
+            inputs={name: ref.sha256 for name, ref in references(inputs)},
             code=self.code,
             libraries=self.libraries,
         )
@@ -77,7 +77,7 @@ class Stage(Generic[P]):
         started = time.monotonic()
         parts = self.parts(inputs)
         self._load_code()
-        for _, ref in _references(inputs):
+        for _, ref in references(inputs):
             ref.checked()
         with store.writing(parts.stage, parts.key) as output:
             self.function(output, **inputs)  # type: ignore[call-arg]
@@ -94,10 +94,10 @@ class Stage(Generic[P]):
         Raises:
             PipelineError: If a file was edited after its code went into the key.
         """
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when imported
         fresh = [module for module in reached(self.module)[0] if module not in sys.modules]
-        for module in fresh:
-            importlib.import_module(module)
+        with _quiet_libraries():
+            for module in fresh:
+                importlib.import_module(module)
         if edited := edited_since_read(fresh):
             raise PipelineError(
                 f"The code was edited while it was being loaded ({', '.join(edited)}); nothing "
@@ -149,48 +149,30 @@ class _StageKey(CachePolicy):
         return address(inputs["root"], parts.stage, parts.key)
 
 
-@dataclass(frozen=True)
-class Step:
-    """One stage of one run, after it ended."""
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep what TensorFlow's C++ part prints while it is imported off the terminal.
 
-    label: str
-    artifact: Artifact
-    state: str
-    """Prefect's word: Completed, or Cached."""
-    seconds: float
-    """How long this run waited for it."""
-
-
-class Execution:
-    """Runs stages under Prefect, one after the other, and keeps count of them."""
-
-    def __init__(self, root: Path) -> None:
-        """Let stages publish below `root`."""
-        self.root = root.absolute()
-        self.steps: list[Step] = []
-
-    def __call__(
-        self, label: str, stage: Stage[P], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Artifact:
-        """Run one stage, or take it from the cache; `label` is what people see.
-
-        Raises:
-            Exception: Whatever the stage raised.
-        """
-        started = time.monotonic()
-        with explained(self.root):
-            state: State = stage.task(  # type: ignore[assignment]
-                str(self.root), label, stage.named(*args, **kwargs), return_state=True
-            )
-            artifact = Artifact.model_validate(state.result())
-        seconds = round(time.monotonic() - started, 3)
-        self.steps.append(Step(label, artifact, state.name or "", seconds))
-        return artifact
+    It writes half a dozen lines on every machine without a GPU before any of its settings are read;
+    what goes wrong arrives as an exception all the same.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
-def _references(inputs: Mapping[str, Any]) -> Iterator[tuple[str, ArtifactRef]]:
+def references(inputs: Mapping[str, Any]) -> Iterator[tuple[str, ArtifactRef]]:
+    """Yield every file among a stage's inputs with its name, `a.b` for the b in a mapping a."""
     for name, value in inputs.items():
         if isinstance(value, ArtifactRef):
             yield name, value
         elif isinstance(value, Mapping):
-            yield from ((f"{name}.{role}", ref) for role, ref in _references(value))
+            yield from ((f"{name}.{role}", ref) for role, ref in references(value))

@@ -1,9 +1,11 @@
 """The artifact store: the one module that turns URIs into files.
 
-<root>/<stage>/<key>/…files, manifest.json   an artifact, published whole and never changed
-<root>/checkpoints/<stage>-<key>/            what an interrupted stage goes on from
-<root>/locks/                                one lock file a computation under way
-<root>/tmp/                                  what is being written; never read
+ROOT/<stage>/<key>/              an artifact: files and manifest.json, whole or not there
+ROOT/runs/<run>/, ROOT/latest    finished runs: links to what their stages published
+ROOT/active/<run>.json           journals of runs that are under way or were interrupted
+ROOT/checkpoints/<stage>-<key>/  what an interrupted stage goes on from
+ROOT/locks/                      one lock file a computation under way
+ROOT/tmp/                        what is being written; never read
 """
 
 import contextlib
@@ -27,6 +29,10 @@ from autoencoders.errors import PipelineError
 MANIFEST = "manifest.json"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 KEY = re.compile(r"[0-9a-f]{32}")
+RESERVED = frozenset({"active", "checkpoints", "latest", "locks", "runs", "tmp"})
+"""Names in the store that are no stages."""
+LEAST_SPACE = 16_000_000
+"""Bytes that must be free before any stage starts: more than networks, metrics and figures take."""
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -35,11 +41,13 @@ class StoreError(PipelineError):
     """The store cannot be read or written."""
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
+    """A value that is stored as JSON and believed only if it is exactly of its form."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class ArtifactRef(_Record):
+class ArtifactRef(Record):
     """One file, by content: where it is, its sha256, its size in bytes."""
 
     uri: str
@@ -81,7 +89,7 @@ class ArtifactRef(_Record):
         return self.path
 
 
-class Artifact(_Record):
+class Artifact(Record):
     """What a stage published: its files by name."""
 
     stage: str
@@ -93,7 +101,7 @@ class Artifact(_Record):
         return self.files[name]
 
 
-class KeyParts(_Record):
+class KeyParts(Record):
     """Everything that decides the bytes a stage makes; its digest is the stage's key."""
 
     stage: Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
@@ -112,14 +120,14 @@ class KeyParts(_Record):
         return _digest(self.model_dump(mode="json"))[:32]
 
 
-class FileEntry(_Record):
+class FileEntry(Record):
     """A file of an artifact, as its manifest states it."""
 
     sha256: Digest
     size: Annotated[int, Field(ge=0)]
 
 
-class Manifest(_Record):
+class Manifest(Record):
     """What an artifact is made of and why it was made."""
 
     parts: KeyParts
@@ -233,8 +241,10 @@ class Store:
             for leftover in (self.root / "tmp").glob(f"{prefix}*"):  # of a killed run: we hold
                 shutil.rmtree(leftover)  # this key's lock, so nobody else writes there
             folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.root / "tmp"))
+            output = Output(folder, scratch)
             try:
-                yield Output(folder, scratch)
+                output.require_space(LEAST_SPACE)
+                yield output
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -260,6 +270,14 @@ class Store:
         shutil.rmtree(output.scratch, ignore_errors=True)
         return self.find(parts.stage, parts.key)
 
+    def artifacts(self) -> Iterator[tuple[str, str]]:
+        """Yield the stage and the key of everything that stands where an artifact would."""
+        for stage in sorted(self.root.iterdir()) if self.root.is_dir() else []:
+            if stage.name not in RESERVED and NAME.fullmatch(stage.name) and stage.is_dir():
+                for folder in sorted(stage.iterdir()):
+                    if KEY.fullmatch(folder.name):
+                        yield stage.name, folder.name
+
     def discard(self, path: Path) -> None:
         """Take a file or folder out of sight at once, then delete it."""
         if not path.exists():
@@ -274,9 +292,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that its name never shows less than the whole content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    sync(draft)
-    draft.replace(path)
+    try:
+        draft.write_bytes(content)
+        sync(draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)  # there only if the above failed
     sync(path.parent)
 
 
@@ -302,11 +323,10 @@ def explained(root: Path) -> Iterator[None]:
     except OSError as error:
         place = error.filename or root
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = _mb(shutil.disk_usage(root).free)
             raise StoreError(
-                f"{place}: the disk is full ({free} free). Nothing half-written was published. "
-                "Free some space, or give another folder with --artifacts, and run again; "
-                "finished stages are kept."
+                f"{place}: the disk is full ({_mb(shutil.disk_usage(root).free)} free). Nothing "
+                f"half-written was published. Free at least {_mb(LEAST_SPACE)}, or give another "
+                "folder with --artifacts, and run again; finished stages are kept."
             ) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise StoreError(

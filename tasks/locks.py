@@ -1,0 +1,74 @@
+"""Locks kept by the kernel (`flock`): whoever dies, however, holds none.
+
+They hold between the processes of one machine. On a file system shared by machines that does not
+carry them over, two machines may compute the same artifact; both publish the same bytes.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks.store import Store
+
+
+def lock_file(store: Store, stage: str, key: str) -> Path:
+    """Return the lock of one computation."""
+    folder = store.folder(stage, key)
+    return store.root / "locks" / f"{folder.parent.name}-{folder.name}"
+
+
+def try_lock(path: Path) -> int | None:
+    """Lock the file at `path` for this process alone.
+
+    Returns:
+        The open file descriptor that holds the lock, or None where somebody else has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    # A holder deletes its file before it lets go: the lock of a deleted file is worth nothing
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    os.close(descriptor)
+    return None
+
+
+def unlock(path: Path, descriptor: int) -> None:
+    """Free a lock that `try_lock` gave, and leave no file behind."""
+    path.unlink(missing_ok=True)
+    os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a living process holds the lock at `path`."""
+    if not path.exists():
+        return False
+    descriptor = try_lock(path)
+    if descriptor is None:
+        return path.exists()
+    unlock(path, descriptor)
+    return False
+
+
+@contextlib.contextmanager
+def marking(store: Store, *, alone: bool) -> Iterator[None]:
+    """Hold the store's own lock for a moment.
+
+    A run holds it, together with others, while it writes down which artifact it is about to use;
+    the collector holds it alone from reading what is in use until what is not is out of sight.
+    """
+    path = store.root / "locks" / "store"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
