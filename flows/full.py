@@ -152,7 +152,7 @@ def main(
         Folder of everything computed; what is there already is not computed again.
     """
     folder = Path(full(data, over_preset(preset, settings), artifacts))
-    print((folder / "summary.md").read_text())
+    print((folder / "summary.md").read_text().partition("![")[0])
     print(f"Everything is in {folder}, also as {artifacts.absolute() / 'latest'}")
 
 

@@ -43,7 +43,7 @@ def publish_run(store: Store, results: Results) -> Path:
         "settings.json": to_json(results.record.settings.model_dump(mode="json")),
         "manifest.json": to_json(_manifest(results)),
         "run.json": results.record.model_dump_json(indent=1).encode(),
-        "summary.md": summary(results).encode(),
+        "summary.md": (summary(results) + _figures(results)).encode(),
     }
     with explained(store.root):
         final = store.root / "runs" / name
@@ -140,10 +140,9 @@ def metrics_table(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def summary(results: Results) -> str:
-    """Return the run in Markdown: metrics, what was run, where the figures are."""
+    """Return the run in Markdown: metrics, what was run, on what."""
     settings = results.record.settings
     rows = metrics_table(results.metrics)
-    figures = [name for name in sorted(results.files) if name.endswith(".png")]
     lines = [
         "# Autoencoder and denoiser: results on the test images",
         "",
@@ -159,8 +158,6 @@ def summary(results: Results) -> str:
         "PSNR is that of the mean MSE. `metrics.json` also has the mean of the images' own PSNR; "
         "`per_image.parquet` has every image, `per_class.csv` every class.",
         "",
-        "Figures: " + ", ".join(f"[{Path(name).stem}]({name})" for name in figures) + ".",
-        "",
         "Inputs, by content:",
         "",
         *(
@@ -170,6 +167,12 @@ def summary(results: Results) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _figures(results: Results) -> str:
+    """Return the figures in Markdown, as they stand beside the summary."""
+    names = [name for name in sorted(results.files) if name.endswith(".png")]
+    return "".join(f"\n![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in names)
 
 
 def _manifest(results: Results) -> dict[str, Any]:
