@@ -21,7 +21,7 @@ from rich.table import Table
 
 from autoencoders.settings import SEED
 from flows.full import ARTIFACTS, SAMPLE, pipeline
-from flows.options import Preset, SettingsOptions, over_preset, run_command
+from flows.options import Artifacts, Data, Preset, SettingsOptions, over_preset, run_command
 from tasks.explain import Explanation, explain_key
 from tasks.ingest import find_files
 from tasks.journal import RunRecord
@@ -30,9 +30,8 @@ from tasks.steps import Planned, Planning
 from tasks.store import Store, StoreError
 from tasks.upkeep import collect_garbage, verify_store
 
-Json = Annotated[bool, Parameter(name="--json", negative="")]
-Flag = Annotated[bool, Parameter(negative="")]
-Count = Annotated[int, Parameter(validator=Number(gte=1))]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+Run = Annotated[str, Parameter(help="A run: its name, the end of its name, or latest.")]
 
 app = App(name="autoencoders", help=__doc__)
 
@@ -40,25 +39,13 @@ app = App(name="autoencoders", help=__doc__)
 @app.command
 def plan(
     *,
-    data: Path = SAMPLE,
+    data: Data = SAMPLE,
     preset: Preset = "seed",
-    artifacts: Path = ARTIFACTS,
+    artifacts: Artifacts = ARTIFACTS,
     settings: SettingsOptions = SEED,
     as_json: Json = False,
 ) -> None:
-    """Show what `flows/full.py` with the same options would compute, and why, without running it.
-
-    Parameters
-    ----------
-    data
-        Folder of the four CSV files.
-    preset
-        Where the settings start from.
-    artifacts
-        Folder of everything computed.
-    as_json
-        Print JSON for programs.
-    """
+    """Show what the main job with the same options would compute, and why; run nothing."""
     store = Store(artifacts)
     planning = Planning(store)
     pipeline(planning, find_files(data), over_preset(preset, settings))
@@ -80,21 +67,15 @@ def _why(store: Store, step: Planned, earlier: list[RunRecord]) -> str:
 
 @app.command
 def explain(
-    stage: str, *, run: str = "latest", artifacts: Path = ARTIFACTS, as_json: Json = False
+    stage: Annotated[
+        str, Parameter(help="A step (`train denoiser`) or a stage (`train`, all its steps).")
+    ],
+    *,
+    run: Run = "latest",
+    artifacts: Artifacts = ARTIFACTS,
+    as_json: Json = False,
 ) -> None:
-    """Say why a step of a run was computed again: what changed since the run before.
-
-    Parameters
-    ----------
-    stage
-        A step (`train denoiser`) or a stage (`train`, all its steps).
-    run
-        Which run; its name, the end of its name, or latest.
-    artifacts
-        Folder of everything computed.
-    as_json
-        Print JSON for programs.
-    """
+    """Say why a step of a run was computed again: what changed since the run before."""
     store = Store(artifacts)
     record = find_run(store, run)
     wanted = stage.replace("_", " ")
@@ -120,16 +101,8 @@ def explain(
 
 
 @app.command
-def runs(*, artifacts: Path = ARTIFACTS, as_json: Json = False) -> None:
-    """List all runs, oldest first: when, with what, how far they came, what they reached.
-
-    Parameters
-    ----------
-    artifacts
-        Folder of everything computed.
-    as_json
-        Print JSON for programs.
-    """
+def runs(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
+    """List all runs, oldest first: when, with what, how far they came, what they reached."""
     store = Store(artifacts)
     rows = []
     for record in all_runs(store):
@@ -153,20 +126,8 @@ def runs(*, artifacts: Path = ARTIFACTS, as_json: Json = False) -> None:
 
 
 @app.command
-def compare(a: str, b: str, *, artifacts: Path = ARTIFACTS, as_json: Json = False) -> None:
-    """Show two finished runs side by side: the settings that differ, and all metrics.
-
-    Parameters
-    ----------
-    a
-        A run: its name, the end of its name, or latest.
-    b
-        Another run.
-    artifacts
-        Folder of everything computed.
-    as_json
-        Print JSON for programs.
-    """
+def compare(a: Run, b: Run, *, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
+    """Show two finished runs side by side: the settings that differ, and all metrics."""
     store = Store(artifacts)
     first, second = find_run(store, a), find_run(store, b)
     rows: list[dict[str, Any]] = []
@@ -188,16 +149,8 @@ def compare(a: str, b: str, *, artifacts: Path = ARTIFACTS, as_json: Json = Fals
 
 
 @app.command
-def verify(*, artifacts: Path = ARTIFACTS, as_json: Json = False) -> None:
-    """Read every file again and name what is damaged; the next run computes it anew.
-
-    Parameters
-    ----------
-    artifacts
-        Folder of everything computed.
-    as_json
-        Print JSON for programs.
-    """
+def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
+    """Read every file again and name what is damaged; the next run computes it anew."""
     store = Store(artifacts)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("verifying", total=None)
@@ -214,24 +167,19 @@ def verify(*, artifacts: Path = ARTIFACTS, as_json: Json = False) -> None:
 @app.command
 def gc(
     *,
-    keep_last: Count,
-    dry_run: Flag = False,
-    artifacts: Path = ARTIFACTS,
+    keep_last: Annotated[
+        int,
+        Parameter(
+            validator=Number(gte=1), help="How many finished runs keep everything they used."
+        ),
+    ],
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Only say what would be removed.")
+    ] = False,
+    artifacts: Artifacts = ARTIFACTS,
     as_json: Json = False,
 ) -> None:
-    """Remove what neither the last finished runs nor a run under way use.
-
-    Parameters
-    ----------
-    keep_last
-        How many finished runs keep everything they used.
-    dry_run
-        Only say what would be removed.
-    artifacts
-        Folder of everything computed.
-    as_json
-        Print JSON for programs.
-    """
+    """Remove what neither the last finished runs nor a run under way use."""
     freed = collect_garbage(Store(artifacts), keep_last, dry_run=dry_run)
     _print([dataclasses.asdict(one) for one in freed], as_json=as_json)
     if not as_json:

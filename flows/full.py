@@ -17,7 +17,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.runtime import flow_run
 
 from autoencoders.settings import SEED, Settings
-from flows.options import Preset, SettingsOptions, over_preset, run_command
+from flows.options import Artifacts, Data, Preset, SettingsOptions, over_preset, run_command
 from tasks.add_noise import add_noise
 from tasks.evaluate import evaluate
 from tasks.ingest import find_files, ingest
@@ -135,22 +135,12 @@ app = App(name="full", help=__doc__)
 @app.default
 def main(
     *,
-    data: Path = SAMPLE,
+    data: Data = SAMPLE,
     preset: Preset = "seed",
-    artifacts: Path = ARTIFACTS,
+    artifacts: Artifacts = ARTIFACTS,
     settings: SettingsOptions = SEED,
 ) -> None:
-    """Run the whole pipeline.
-
-    Parameters
-    ----------
-    data
-        Folder of the four CSV files, each plain or gzipped.
-    preset
-        Where the settings start from: seed is the reference, quick takes two epochs.
-    artifacts
-        Folder of everything computed; what is there already is not computed again.
-    """
+    """Run the whole pipeline."""
     folder = Path(full(data, over_preset(preset, settings), artifacts))
     print((folder / "summary.md").read_text().partition("![")[0])
     print(f"Everything is in {folder}, also as {artifacts.absolute() / 'latest'}")

@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
@@ -17,7 +18,15 @@ from rich.console import Console
 from autoencoders.errors import PipelineError
 from autoencoders.settings import PRESETS, SEED, Settings
 
-Preset = Literal["seed", "quick", "best"]
+Data = Annotated[Path, Parameter(help="Folder of the four CSV files, each plain or gzipped.")]
+Artifacts = Annotated[
+    Path,
+    Parameter(help="Folder of everything computed; what is there is not computed again."),
+]
+Preset = Annotated[
+    Literal["seed", "quick", "best"],
+    Parameter(help="Where the settings start from: seed is the reference, quick takes two epochs."),
+]
 SettingsOptions = Annotated[Settings, Parameter(name="*")]
 
 PREFECT_DEFAULTS = {

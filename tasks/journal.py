@@ -1,5 +1,6 @@
 """The record of a run: written before and after every step, so that a killed run leaves it too."""
 
+import contextlib
 import datetime
 from pathlib import Path
 from types import TracebackType
@@ -112,7 +113,8 @@ class Journal:
             if error is None:
                 self._path.unlink()
             elif isinstance(error, Exception):
-                self._write(state="failed", message=str(error))
+                with contextlib.suppress(StoreError):  # a full disk is what `error` says already
+                    self._write(state="failed", message=str(error))
         finally:
             if self._lock is not None:
                 unlock(run_lock(self.store, self.record.name), self._lock)
