@@ -17,8 +17,8 @@ from autoencoders.errors import PipelineError
 
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-READ_ERRORS = (OSError, EOFError, zlib.error)
-"""What reading a damaged or vanished file raises."""
+READ_ERRORS = (OSError, EOFError, zlib.error, csv.Error)
+"""What reading a damaged, vanished or oddly written file raises."""
 SHOWN = 30
 """Characters of a wrong value that a message repeats."""
 
@@ -46,6 +46,7 @@ def header_rows(path: Path) -> int:
     try:
         with opened(path) as file:
             beginning = file.readline(1 << 24).removeprefix(BYTE_ORDER_MARK)
+        cells = [cell.strip() for cell in next(csv.reader([beginning.decode("latin-1")]), [])]
     except READ_ERRORS as error:
         raise _unreadable(path, error) from error
     if not beginning:
@@ -55,7 +56,6 @@ def header_rows(path: Path) -> int:
             f"{path}, row 1, column 1: this is a web page, not a CSV file: it begins with "
             f"{_quoted(beginning.decode('latin-1'))}. Download the file itself."
         )
-    cells = [cell.strip() for cell in next(csv.reader([beginning.decode("latin-1")]), [])]
     if not any(_is_number(cell) for cell in cells) and any(cells):
         return 1
     numbered = [[str(index + first) for index in range(len(cells))] for first in (0, 1)]
@@ -135,6 +135,11 @@ def _value_fault(cell: str, largest: int) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
+    if isinstance(error, csv.Error):
+        return DataError(
+            f"{path}: not CSV as we know it ({error}). Write it again with one row a line, line "
+            "ends LF or CRLF, values separated by commas."
+        )
     return DataError(f"{path}: cannot be read to its end ({error}). The file is damaged or was "
                      "not copied whole; copy it again.")  # fmt: skip
 

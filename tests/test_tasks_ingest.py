@@ -166,6 +166,15 @@ def test_a_wrong_value_is_named_by_file_row_and_column(store, data, name, change
     assert list((store.root / "tmp").iterdir()) == []
 
 
+def test_line_ends_of_another_age_are_named(store, data):
+    """A lone carriage return ends no line."""
+    path = data / "test_data.csv"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r"))
+
+    with pytest.raises(DataError, match=r"test_data\.csv: .*LF or CRLF"):
+        ingested(store, data)
+
+
 @pytest.mark.parametrize("content", [b"", b"a,b,c\n"], ids=["nothing", "a header alone"])
 def test_a_file_without_rows_is_refused(store, data, content):
     """An empty test set has no metrics."""
