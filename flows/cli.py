@@ -114,7 +114,7 @@ def runs(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
                 "state": record.state,
                 "epochs": record.settings.training.epochs,
                 "noise": record.settings.noise.factor,
-                "computed": f"{computed} of {len(record.steps)}",
+                "computed": f"{computed}/{len(record.steps)}",
                 **{
                     f"{system} MSE": metrics[system]["mse"] if metrics else None
                     for system in ("autoencoder", "denoiser")
@@ -133,7 +133,7 @@ def compare(a: Run, b: Run, *, artifacts: Artifacts = ARTIFACTS, as_json: Json =
     rows: list[dict[str, Any]] = []
     settings = [_dotted(record.settings.model_dump()) for record in (first, second)]
     rows += [
-        {"what": name, "A": settings[0][name], "B": settings[1][name], "B - A": None}
+        {"what": name, "A": settings[0][name], "B": settings[1][name], "change": None}
         for name in settings[0]
         if settings[0][name] != settings[1][name]
     ]
@@ -142,7 +142,7 @@ def compare(a: Run, b: Run, *, artifacts: Artifacts = ARTIFACTS, as_json: Json =
         for name, value in metrics[0][system].items():
             other = metrics[1][system][name]
             change = None if value is None or other is None else other - value
-            rows.append({"what": f"{system} {name}", "A": value, "B": other, "B - A": change})
+            rows.append({"what": f"{system} {name}", "A": value, "B": other, "change": change})
     if not as_json:
         print(f"A: {first.name}\nB: {second.name}")
     _print(rows, as_json=as_json)
@@ -202,12 +202,16 @@ def _print(rows: list[dict[str, Any]], *, as_json: bool = False) -> None:
         return
     if not rows:
         return
+    shown = [name for name in rows[0] if any(row[name] not in ("", None) for row in rows)]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, value in rows[0].items():
-        number = isinstance(value, int | float)
-        table.add_column(name, justify="right" if number else "left", no_wrap=name == "run")
+    for name in shown:
+        number = any(isinstance(row[name], int | float) for row in rows)
+        table.add_column(
+            name.replace(" ", "\n"), justify="right" if number else "left", overflow="fold",
+            no_wrap=number or name in ("state", "step", "kind"),
+        )  # fmt: skip
     for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
+        table.add_row(*(_shown(row[name]) for name in shown))
     Console(highlight=False, markup=False).print(table)
 
 

@@ -147,10 +147,12 @@ def test_runs_lists_every_run(project):
     rows = json.loads(run("cli.py", "runs", "--json"))
 
     assert [row["noise"] for row in rows[:2]] == [0.5, 0.3]
-    assert rows[0]["computed"] == "9 of 9"
-    assert rows[1]["computed"] == "5 of 9"
+    assert rows[0]["computed"] == "9/9"
+    assert rows[1]["computed"] == "5/9"
     assert all(0 < row["denoiser MSE"] < 1 for row in rows)
-    assert rows[0]["run"] in run("cli.py", "runs")
+    shown = run("cli.py", "runs")
+    assert f"{rows[0]['denoiser MSE']:.5g}" in shown
+    assert rows[0]["run"][:15] in shown
 
 
 def test_compare_shows_what_differs(project):
@@ -161,8 +163,8 @@ def test_compare_shows_what_differs(project):
 
     assert (rows["noise.factor"]["A"], rows["noise.factor"]["B"]) == (0.5, 0.3)
     assert "training.epochs" not in rows
-    assert rows["noisy mse"]["B - A"] < 0
-    assert rows["autoencoder mse"]["B - A"] == 0
+    assert rows["noisy mse"]["change"] < 0
+    assert rows["autoencoder mse"]["change"] == 0
 
 
 def test_verify_finds_what_was_changed_by_hand(project):
