@@ -1,10 +1,11 @@
 PYTHON ?= python3
+KILLS ?= 100
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup full check test test-all bench lock
+.PHONY: help setup full check test test-all bench soak lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ test-all: $(READY)  ## every test
 
 bench: $(READY)  ## measure memory and time of the stages, as ratios
 	$(BIN)/python -m tests.bench_stages
+
+soak: $(READY)  ## kill the pipeline KILLS times at random moments and compare the bytes (100)
+	$(BIN)/python -m tests.soak $(KILLS)
 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

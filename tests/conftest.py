@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
 HOME = Path(__file__).resolve().parents[1]
@@ -18,7 +19,10 @@ SHARED = HOME.parent / "shared" / "notmnist"
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """A real Prefect server with a database of its own."""
-    with prefect_test_harness(server_startup_timeout=120):
+    with (
+        temporary_settings({PREFECT_SERVER_ANALYTICS_ENABLED: False}),  # it needs a network
+        prefect_test_harness(server_startup_timeout=120),
+    ):
         yield
 
 

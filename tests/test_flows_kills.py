@@ -1,32 +1,17 @@
 """Kill it at any moment, run it again: the end is the same bytes."""
 
 import os
-import random
 import re
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from tasks.store import Store
-from tasks.upkeep import verify_store
-from tests.conftest import HOME, _write_dataset
+from tests.conftest import _write_dataset
+from tests.soak import published_is_whole, soak, start
 from tests.test_flows_full import STEPS, contents, states
-
-OPTIONS = ("--image.height", 12, "--image.width", 12, "--training.epochs", 4,
-           "--training.batch_size", 4)  # fmt: skip
-
-
-def start(folder: Path, data: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
-    """Start the pipeline with its output joined."""
-    arguments = [HOME / "flows" / "full.py", "--data", data, "--artifacts", folder, *OPTIONS]
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)], env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
 
 
 def wait_for(process: subprocess.Popen[str], pattern: str) -> None:
@@ -37,14 +22,6 @@ def wait_for(process: subprocess.Popen[str], pattern: str) -> None:
         if re.search(pattern, line):
             return
     raise AssertionError("".join(seen))
-
-
-def published_is_whole(folder: Path) -> bool:
-    """Whatever stands under a final name is complete and undamaged."""
-    store = Store(folder)
-    for stage, key in store.artifacts():
-        store.find(stage, key)
-    return verify_store(store, lambda done, total: None) == []
 
 
 @pytest.fixture(scope="module")
@@ -171,22 +148,9 @@ def test_a_killed_server_leaves_a_store_to_go_on_from(straight, tmp_path):
     assert contents(artifacts / "latest") == expected
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(
-    straight, tmp_path, server_environment
+    straight, tmp_path, server_environment, kills
 ):
-    """As often as it takes; nothing half-written is ever under a final name."""
-    data, expected = straight
-    rng = random.Random(0)
-    for _ in range(12):
-        process = start(tmp_path, data, server_environment)
-        try:
-            process.communicate(timeout=rng.uniform(3, 14))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-        assert published_is_whole(tmp_path)
-    process = start(tmp_path, data, server_environment)
-    assert process.wait(200) == 0
-
-    assert contents(tmp_path / "latest") == expected
+    """Nothing half-written is ever under a final name; `make soak` does it a hundred times."""
+    assert soak(tmp_path, straight[0], server_environment, kills) >= 1
