@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup full check test test-all bench soak lock
+.PHONY: help setup full server check test test-all bench soak lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,13 +15,17 @@ setup: $(READY)  ## create .venv with the locked dependencies (the others do it 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) \
 		else "Python 3.11 to 3.13 is needed, %s is %d.%d: make PYTHON=python3.12 ..." % (sys.executable, *v))'
-	$(PYTHON) -m venv --clear $(VENV)
+	@test -e $@ || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $@  # a set-up that is stopped here starts anew; one that was whole is only updated
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 full: $(READY)  ## run the main job on the sample: both networks, their metrics and figures
 	$(BIN)/python flows/full.py
+
+server: $(READY)  ## start Prefect's server here, until Ctrl-C; runs started meanwhile use it
+	PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 $(BIN)/prefect server start --host 127.0.0.1
 
 check: $(READY)  ## lint, types and import rules
 	$(BIN)/ruff check .

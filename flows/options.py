@@ -4,11 +4,15 @@ import logging
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import httpx
+import prefect
 from cyclopts import App, CycloptsError, Parameter
 from prefect.settings import (
+    PREFECT_API_URL,
     PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_API_PORT,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
@@ -53,7 +57,7 @@ def run_command(app: App) -> None:
     signal.signal(signal.SIGTERM, _stop)
     app.suppress_keyboard_interrupt = False  # it would end without a word
     try:
-        with temporary_settings(set_defaults=PREFECT_DEFAULTS):
+        with temporary_settings(set_defaults={**PREFECT_DEFAULTS, **_running_server()}):
             app(exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         _leave(2, f"{_told(error)}\nSee --help for every option.")
@@ -63,6 +67,19 @@ def run_command(app: App) -> None:
         _leave(143, _GO_ON)
     except KeyboardInterrupt:
         _leave(130, _GO_ON)
+
+
+def _running_server() -> dict[Any, str]:
+    """Return where `make server` answers, if it does: no temporary server is needed then.
+
+    A server named by Prefect's own settings goes before it.
+    """
+    url = f"http://127.0.0.1:{PREFECT_SERVER_API_PORT.value()}/api"
+    try:
+        version = httpx.get(f"{url}/admin/version", timeout=1, trust_env=False).json()
+    except (httpx.HTTPError, ValueError):
+        return {}  # nobody there, or somebody else
+    return {PREFECT_API_URL: url} if version == prefect.__version__ else {}
 
 
 _GO_ON = (

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from tasks.keras_files import load_network
 from tasks.npy import read_batches
@@ -33,6 +32,8 @@ def evaluate(
     Three systems are compared with the clean test images: the noisy images themselves, the
     autoencoder given the clean images, the denoiser given the noisy ones.
     """
+    import pandas as pd
+
     from autoencoders.evaluation import score_images, summarise
 
     networks = {

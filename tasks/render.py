@@ -1,9 +1,7 @@
 """Render: what people look at."""
 
 import numpy as np
-import pandas as pd
 
-from autoencoders import figures
 from tasks.stage import stage
 from tasks.store import ArtifactRef, Output
 
@@ -30,6 +28,10 @@ def render(
         layers: The table of layers.
         examples: The first test images and what was made of them.
     """
+    import pandas as pd
+
+    from autoencoders import figures
+
     with np.load(examples.path, allow_pickle=False) as archive:
         shown = dict(archive)
     first = {

@@ -4,7 +4,6 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from autoencoders.randomness import derived_seed
 from tasks.checkpoint import load_checkpoint, save_checkpoint
@@ -33,6 +32,8 @@ def train(
     After every epoch the whole state is kept, so a run that was stopped goes on from its last
     finished epoch and ends in the same bytes.
     """
+    import pandas as pd
+
     from autoencoders.network import build_network, layer_table
     from autoencoders.training import Trainer, split_validation
 

@@ -1,11 +1,14 @@
 """What several test modules need: small real files, and a real Prefect server for the session."""
 
 import gzip
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,62 @@ from prefect.testing.utilities import prefect_test_harness
 
 HOME = Path(__file__).resolve().parents[1]
 SHARED = HOME.parent / "shared" / "notmnist"
+
+
+class Project:
+    """A copy of our packages that a test may edit, with `data/` and `artifacts/` of its own."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        """Use what is in `folder`."""
+        self.folder = folder
+        self.environment = environment
+
+    @classmethod
+    def made(cls, folder: Path, environment: dict[str, str]) -> "Project":
+        """Copy the packages into `folder` and write small data."""
+        for package in ("flows", "tasks", "autoencoders"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(HOME / package, folder / package, ignore=ignored)
+        _write_dataset(folder / "data", side=12)
+        return cls(folder, environment)
+
+    def copied(self, folder: Path) -> "Project":
+        """Copy everything, artifacts too, to another place."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        return Project(folder, self.environment)
+
+    def edit(self, path: str, old: str, new: str) -> Callable[[], object]:
+        """Replace a text in a file; return what undoes it."""
+        file = self.folder / path
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+        return lambda: file.write_text(text)
+
+    def run(self, script: str, *arguments: object, code: int = 0) -> str:
+        """Run a script of `flows/`; return what it said, on standard error if it failed."""
+        done = subprocess.run(
+            [sys.executable, self.folder / "flows" / script, *map(str, arguments)],
+            env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=280,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    def full(self, *options: object) -> None:
+        """Run the main job on this project's data."""
+        self.run("full.py", "--data", self.folder / "data", *options)
+
+    def planned(self, *options: object) -> dict[str, dict[str, Any]]:
+        """Return what `plan` says of every step."""
+        shown = self.run("cli.py", "plan", "--data", self.folder / "data", *options, "--json")
+        return {row["step"]: row for row in json.loads(shown)}
+
+    def explained(self, step: str, *options: object) -> list[dict[str, Any]]:
+        """Return what `explain` says of a step or stage."""
+        found: list[dict[str, Any]] = json.loads(
+            self.run("cli.py", "explain", step, *options, "--json")
+        )
+        return found
 
 
 @pytest.fixture(scope="session")

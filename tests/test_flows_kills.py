@@ -73,19 +73,20 @@ def test_a_stopped_run_says_how_to_go_on(straight, tmp_path, server_environment,
     assert published_is_whole(tmp_path)
 
 
-def test_two_runs_at_once_compute_each_stage_once(straight, tmp_path, server_environment):
-    """The second waits, then uses it; both end with the same bytes."""
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_runs_at_once_compute_each_stage_once(straight, tmp_path, server_environment, count):
+    """The others wait, then use it; all end with the same bytes."""
     data, expected = straight
-    both = [start(tmp_path, data, server_environment) for _ in range(2)]
-    outputs = [process.communicate(timeout=280)[0] for process in both]
+    processes = [start(tmp_path, data, server_environment) for _ in range(count)]
+    outputs = [process.communicate(timeout=280)[0] for process in processes]
 
-    assert [process.returncode for process in both] == [0, 0], outputs
-    first, second = (states(output) for output in outputs)
+    assert [process.returncode for process in processes] == [0] * count, outputs
+    found = [states(output) for output in outputs]
     for step in STEPS:
-        assert sorted((first[step], second[step])) == ["Cached", "Completed"], step
+        at_step = sorted(one[step] for one in found)
+        assert at_step == ["Cached"] * (count - 1) + ["Completed"], step
     runs = sorted((tmp_path / "runs").iterdir())
-    assert len(runs) == 2
-    assert [contents(run) for run in runs] == [expected, expected]
+    assert [contents(run) for run in runs] == [expected] * count
 
 
 def test_a_deleted_artifact_is_computed_again_and_nothing_after_it(
