@@ -39,8 +39,8 @@ test: $(READY)  ## the tests, less the slow ones
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest
 
-bench: $(READY)  ## measure memory and time of the stages, as ratios
-	$(BIN)/python -m tests.bench_stages
+bench: $(READY)  ## measure time and memory, as ratios
+	$(BIN)/python -m tests.bench
 
 soak: $(READY)  ## kill the pipeline KILLS times at random moments and compare the bytes (100)
 	$(BIN)/python -m tests.soak $(KILLS)

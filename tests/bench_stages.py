@@ -1,17 +1,16 @@
-"""Memory and time of ingest and prepare, once and with four times the rows (`make bench`).
+"""Memory and time of ingest and prepare, once and with four times the rows.
 
-The data are the first folder that exists of --data, ../shared/notmnist/full and data/sample. Each
-stage runs in a process of its own; the figure to look at is the ratio, the machine may be busy.
+Each stage runs in a process of its own; the figure to look at is the ratio.
 """
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-HOME = Path(__file__).resolve().parents[1]
+from tests.bench_tools import HOME, Table
+
 CHILD = """
 import json, resource, sys, time
 from pathlib import Path
@@ -54,27 +53,23 @@ def measure(data: Path, root: Path, name: str) -> dict[str, float]:
     return figures
 
 
-def main() -> None:
-    """Print a table."""
-    candidates = [Path(a) for a in sys.argv[1:]]
-    candidates += [HOME.parent / "shared" / "notmnist" / "full", HOME / "data" / "sample"]
-    data = next(path for path in candidates if path.is_dir())
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    try:
+def stages(data: Path) -> Table:
+    """Measure the stages that grow with the rows."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
         larger = quadrupled(data, folder / "data")
-        print(f"{data}, and four times its rows")
-        print(f"{'stage':10}{'CPU s':>8}{'CPU s x4':>10}{'ratio':>7}"
-              f"{'peak MiB':>10}{'x4':>8}{'ratio':>7}")  # fmt: skip
-        for name in ("ingest", "prepare"):
-            once = measure(data, folder / "once", name)
-            four = measure(larger, folder / "four", name)
-            print(
-                f"{name:10}{once['cpu']:8.2f}{four['cpu']:10.2f}{four['cpu'] / once['cpu']:7.2f}"
-                f"{once['peak']:10.0f}{four['peak']:8.0f}{four['peak'] / once['peak']:7.2f}"
-            )
-    finally:
-        shutil.rmtree(folder)
-
-
-if __name__ == "__main__":
-    main()
+        rows = []
+        for stage in ("ingest", "prepare"):
+            once = measure(data, folder / "once", stage)
+            four = measure(larger, folder / "four", stage)
+            row = [stage]
+            for figure, digits in (("cpu", 2), ("peak", 0)):
+                small, large = once[figure], four[figure]
+                row += [f"{small:.{digits}f}", f"{large:.{digits}f}", f"{large / small:.2f}"]
+            rows.append(row)
+    return Table(
+        "Stages, and four times the rows",
+        "Each in a process of its own.",
+        ["stage", "CPU s", "x 4", "ratio", "peak MiB", "x 4", "ratio"],
+        rows,
+    )
