@@ -4,7 +4,7 @@ Plain values without behaviour: a stage receives them as values, which are part 
 so an edit of this file alone recomputes nothing.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,6 +52,9 @@ class TrainingSettings(_Settings):
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
     """Step size of RMSprop; 0.001 is Keras's default."""
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What the networks are trained in; auto is bfloat16 where the machine has units for it."""
 
 
 class Settings(_Settings):

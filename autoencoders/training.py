@@ -1,6 +1,7 @@
 """Training an image-to-image network so that it can stop after any epoch and go on exactly."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from autoencoders.errors import PipelineError
+from autoencoders.execution import Precision, execution_form
 from autoencoders.randomness import generator
 
 Images = NDArray[np.float32]
@@ -51,18 +53,32 @@ class Trainer:
     """
 
     def __init__(
-        self, network: keras.Model, learning_rate: float, batch_size: int, seed: int
+        self,
+        network: keras.Sequential,
+        learning_rate: float,
+        batch_size: int,
+        seed: int,
+        precision: Precision,
     ) -> None:
-        """Prepare `network` for training; nothing is trained yet."""
+        """Prepare `network` for training; nothing is trained yet.
+
+        Args:
+            network: What is trained, in place.
+            learning_rate: Of RMSprop.
+            batch_size: Images a step; the last step of an epoch may have fewer.
+            seed: Decides the order of the images in each epoch.
+            precision: In what the layers but the last compute; see `execution_form`.
+        """
         tf.config.experimental.enable_op_determinism()
         self.network = network
         self.optimizer = keras.optimizers.RMSprop(learning_rate)
         self.optimizer.build(network.trainable_variables)
         self.batch_size = batch_size
         self.seed = seed
-        spec = tf.TensorSpec((None, *network.input_shape[1:]), tf.float32)
-        self._step = tf.function(self._train_step, input_signature=[spec, spec])
-        self._loss = tf.function(self._batch_loss, input_signature=[spec, spec])
+        self._form = execution_form(network, precision)
+        # Traced for each number of images there is, which is two: known sizes run faster
+        self._step = tf.function(self._train_step)
+        self._loss = tf.function(self._batch_loss)
 
     def train_epoch(self, inputs: Images, targets: Images, indices: Indices, epoch: int) -> float:
         """Take every image of `indices` once, in the order of this epoch.
@@ -81,22 +97,20 @@ class Trainer:
         """
         order = generator(self.seed, "shuffle", epoch).permutation(indices)
         total = 0.0
-        for step, batch in enumerate(self._batches(order)):
-            loss = float(self._step(inputs[batch], targets[batch]))
+        for step, batch in enumerate(self._batches(inputs, targets, order)):
+            loss = float(self._step(*batch))
             if not np.isfinite(loss):
                 raise DivergedError(
                     f"The loss became {loss} in epoch {epoch + 1}, step {step + 1}. Nothing was "
                     "published. Try a smaller --training.learning_rate or look for damaged images."
                 )
-            total += loss * len(batch)
+            total += loss * len(batch[0])
         return total / len(order)
 
     def validate(self, inputs: Images, targets: Images, indices: Indices) -> float:
         """Return the mean squared error over the images of `indices`, training nothing."""
-        batches = self._batches(indices)
-        return sum(float(self._loss(inputs[b], targets[b])) * len(b) for b in batches) / len(
-            indices
-        )
+        batches = self._batches(inputs, targets, indices)
+        return sum(float(self._loss(*batch)) * len(batch[0]) for batch in batches) / len(indices)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Copy every variable of the network and the optimiser."""
@@ -121,17 +135,29 @@ class Trainer:
             for index, variable in enumerate(holder.variables):
                 yield f"{owner}-{index}", variable
 
-    def _batches(self, indices: Indices) -> Iterator[Indices]:
-        for start in range(0, len(indices), self.batch_size):
-            yield indices[start : start + self.batch_size]
+    def _batches(
+        self, inputs: Images, targets: Images, indices: Indices
+    ) -> Iterator[tuple[Images, Images]]:
+        """Yield batch after batch, the next one being read from the disk meanwhile."""
+
+        def read(start: int) -> tuple[Images, Images]:
+            batch = indices[start : start + self.batch_size]
+            return inputs[batch], targets[batch]
+
+        starts = range(0, len(indices), self.batch_size)
+        with ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(read, 0)
+            for start in starts[1:]:
+                batch, ahead = ahead.result(), reader.submit(read, start)
+                yield batch
+            yield ahead.result()
 
     def _batch_loss(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(tf.square(self.network(inputs, training=False) - targets))
+        return tf.reduce_mean(tf.square(self._form(inputs) - targets))
 
     def _train_step(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            outputs = self.network(inputs, training=True)
-            loss = tf.reduce_mean(tf.square(outputs - targets))
+            loss = self._batch_loss(inputs, targets)
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss

@@ -23,6 +23,7 @@ from autoencoders.settings import SEED
 from flows.full import ARTIFACTS, SAMPLE, pipeline
 from flows.options import Artifacts, Data, Preset, SettingsOptions, over_preset, run_command
 from tasks.explain import Explanation, explain_key
+from tasks.hardware import settled
 from tasks.ingest import find_files
 from tasks.journal import RunRecord
 from tasks.runs import SYSTEMS, all_runs, find_run, run_metrics
@@ -48,7 +49,7 @@ def plan(
     """Show what the main job with the same options would compute, and why; run nothing."""
     store = Store(artifacts)
     planning = Planning(store)
-    pipeline(planning, find_files(data), over_preset(preset, settings))
+    pipeline(planning, find_files(data), settled(over_preset(preset, settings)))
     earlier = all_runs(store)
     rows = [
         {"step": step.label, "state": step.state, "why": _why(store, step, earlier)}

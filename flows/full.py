@@ -20,6 +20,7 @@ from autoencoders.settings import SEED, Settings
 from flows.options import Artifacts, Data, Preset, SettingsOptions, over_preset, run_command
 from tasks.add_noise import add_noise
 from tasks.evaluate import evaluate
+from tasks.hardware import settled
 from tasks.ingest import find_files, ingest
 from tasks.journal import Journal
 from tasks.prepare import prepare
@@ -102,7 +103,7 @@ def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIF
     Returns:
         The folder of this run.
     """
-    store = Store(artifacts)
+    store, settings = Store(artifacts), settled(settings)
     with Journal(store, datetime.datetime.now(datetime.UTC), flow_run.name, settings) as journal:
         files = find_files(data)
         journal.reads({role: ref.uri for role, ref in files.items()})

@@ -29,9 +29,13 @@ class DataError(PipelineError):
 
 def opened(path: Path) -> BinaryIO:
     """Open a file for reading, through gzip if its content, not its name, says so."""
+    return cast("BinaryIO", gzip.open(path, "rb")) if is_gzipped(path) else path.open("rb")
+
+
+def is_gzipped(path: Path) -> bool:
+    """Tell by the first bytes whether a file is compressed."""
     with path.open("rb") as file:
-        compressed = file.read(2) == GZIP
-    return cast("BinaryIO", gzip.open(path, "rb")) if compressed else path.open("rb")
+        return file.read(2) == GZIP
 
 
 def header_rows(path: Path) -> int:

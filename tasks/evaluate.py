@@ -35,10 +35,11 @@ def evaluate(
     import pandas as pd
 
     from autoencoders.evaluation import score_images, summarise
+    from autoencoders.execution import predictor
 
     networks = {
-        "autoencoder": load_network(autoencoder.path),
-        "denoiser": load_network(denoiser.path),
+        "autoencoder": predictor(load_network(autoencoder.path)),
+        "denoiser": predictor(load_network(denoiser.path)),
     }
     scores: dict[str, list[pd.DataFrame]] = {system: [] for system in SYSTEMS}
     examples: dict[str, NDArray[np.float32]] = {}
@@ -47,8 +48,8 @@ def evaluate(
     ):
         restored = {
             "noisy": worse,
-            "autoencoder": networks["autoencoder"].predict_on_batch(real),
-            "denoiser": networks["denoiser"].predict_on_batch(worse),
+            "autoencoder": networks["autoencoder"](real),
+            "denoiser": networks["denoiser"](worse),
         }
         for system, images in restored.items():
             scores[system].append(score_images(real, images))
@@ -58,16 +59,16 @@ def evaluate(
 
     tables = {system: pd.concat(parts, ignore_index=True) for system, parts in scores.items()}
     metrics = {system: summarise(table) for system, table in tables.items()}
-    images = pd.concat(
+    per_image = pd.concat(
         [
             pd.Series(np.load(labels.path), name="label"),
             *(table.add_prefix(f"{system}_") for system, table in tables.items()),
         ],
         axis=1,
     )
-    images.rename_axis("image").to_parquet(output.folder / "per_image.parquet")
-    per_class = images.groupby("label").mean()
-    per_class.insert(0, "images", images.groupby("label").size())
+    per_image.rename_axis("image").to_parquet(output.folder / "per_image.parquet")
+    per_class = per_image.groupby("label").mean()
+    per_class.insert(0, "images", per_image.groupby("label").size())
     per_class.to_csv(output.folder / "per_class.csv", float_format="%.6f")
-    (output.folder / "metrics.json").write_bytes(to_json({"images": len(images), **metrics}))
+    (output.folder / "metrics.json").write_bytes(to_json({"images": len(per_image), **metrics}))
     np.savez(output.folder / "examples.npz", **examples)  # type: ignore[arg-type]

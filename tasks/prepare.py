@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from autoencoders.pixels import to_images
+from tasks.image_table import from_batch
 from tasks.npy import NpyWriter
 from tasks.stage import stage
 from tasks.store import ArtifactRef, Output
@@ -30,6 +31,6 @@ def prepare(output: Output, table: ArtifactRef, image: "ImageSettings") -> None:
             NpyWriter(output.folder / "labels.npy", (count,), np.int64) as labels,
         ):
             for batch in parquet.iter_batches(ROWS):
-                *pixels, label = (column.to_numpy() for column in batch.columns)
-                images.write(to_images(np.stack(pixels, axis=1), shape))
+                pixels, label = from_batch(batch)
+                images.write(to_images(pixels, shape))
                 labels.write(label.astype(np.int64))

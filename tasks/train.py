@@ -34,6 +34,8 @@ def train(
     """
     import pandas as pd
 
+    if training.precision == "auto":
+        raise ValueError("`training.precision` must be settled before it gets into a key.")
     from autoencoders.network import build_network, layer_table
     from autoencoders.training import Trainer, split_validation
 
@@ -42,7 +44,9 @@ def train(
     aim = source if inputs.sha256 == targets.sha256 else np.load(targets.path, mmap_mode="r")
     fit, held_out = split_validation(len(source), training.validation_fraction, seed)
     network = build_network(source.shape[1:], derived_seed(seed, "weights", role))
-    trainer = Trainer(network, training.learning_rate, training.batch_size, seed)
+    trainer = Trainer(
+        network, training.learning_rate, training.batch_size, seed, training.precision
+    )
 
     checkpoint = output.scratch / "epoch.npz"
     history: list[tuple[float, float]] = []

@@ -27,7 +27,7 @@ from tests.test_flows_full import contents
 
 HOME = Path(__file__).resolve().parents[1]
 OPTIONS = ("--image.height", 12, "--image.width", 12, "--training.epochs", 4,
-           "--training.batch_size", 4)  # fmt: skip
+           "--training.batch_size", 16)  # fmt: skip
 
 
 def start(folder: Path, data: Path, environment: dict[str, str]) -> subprocess.Popen[str]:

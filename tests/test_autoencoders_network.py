@@ -54,7 +54,9 @@ def test_a_side_that_cannot_be_halved_twice_is_refused():
 def test_one_step_is_that_of_keras_fit(images):
     """RMSprop with Keras's defaults on the mean squared error, checked against `fit` itself."""
     ours, theirs = build_network(SHAPE, seed=0), build_network(SHAPE, seed=0)
-    Trainer(ours, 0.001, batch_size=40, seed=0).train_epoch(images, images, np.arange(40), 0)
+    Trainer(ours, 0.001, batch_size=40, seed=0, precision="float32").train_epoch(
+        images, images, np.arange(40), 0
+    )
     theirs.compile("rmsprop", "mse")
     theirs.fit(images, images, batch_size=40, epochs=1, shuffle=False, verbose=0)
 
@@ -62,14 +64,15 @@ def test_one_step_is_that_of_keras_fit(images):
         assert np.allclose(a, b, atol=1e-5)
 
 
-def test_training_goes_on_from_a_state_as_if_it_never_stopped(images):
+@pytest.mark.parametrize(("precision", "batch_size"), [("float32", 7), ("bfloat16", 16)])
+def test_training_goes_on_from_a_state_as_if_it_never_stopped(images, precision, batch_size):
     """The state holds weights and optimiser; the order of an epoch needs no memory."""
     fit, held_out = split_validation(40, 0.2, seed=0)
-    straight = Trainer(build_network(SHAPE, seed=0), 0.001, 7, seed=0)
+    straight = Trainer(build_network(SHAPE, seed=0), 0.001, batch_size, 0, precision)
     losses = [straight.train_epoch(images, images, fit, epoch) for epoch in range(3)]
-    stopped = Trainer(build_network(SHAPE, seed=0), 0.001, 7, seed=0)
+    stopped = Trainer(build_network(SHAPE, seed=0), 0.001, batch_size, 0, precision)
     stopped.train_epoch(images, images, fit, 0)
-    resumed = Trainer(build_network(SHAPE, seed=5), 0.001, 7, seed=0)
+    resumed = Trainer(build_network(SHAPE, seed=5), 0.001, batch_size, 0, precision)
     resumed.restore(stopped.state())
 
     assert [resumed.train_epoch(images, images, fit, epoch) for epoch in (1, 2)] == losses[1:]
@@ -80,8 +83,8 @@ def test_training_goes_on_from_a_state_as_if_it_never_stopped(images):
 
 def test_a_state_of_another_network_is_refused(images):
     """A checkpoint of 8 x 8 x 3 must not be squeezed into 8 x 8 x 1."""
-    trainer = Trainer(build_network(SHAPE, seed=0), 0.001, 7, seed=0)
-    other = Trainer(build_network((8, 8, 3), seed=0), 0.001, 7, seed=0)
+    trainer = Trainer(build_network(SHAPE, seed=0), 0.001, 7, seed=0, precision="float32")
+    other = Trainer(build_network((8, 8, 3), seed=0), 0.001, 7, seed=0, precision="float32")
 
     with pytest.raises(ValueError, match="another network"):
         trainer.restore(other.state())
@@ -90,7 +93,7 @@ def test_a_state_of_another_network_is_refused(images):
 def test_training_learns(images):
     """The loss after some epochs is well below the first."""
     smooth = np.repeat(np.repeat(images[:, :2, :2], 4, axis=1), 4, axis=2)
-    trainer = Trainer(build_network(SHAPE, seed=0), 0.001, 8, seed=0)
+    trainer = Trainer(build_network(SHAPE, seed=0), 0.001, 8, seed=0, precision="float32")
     losses = [trainer.train_epoch(smooth, smooth, np.arange(40), epoch) for epoch in range(20)]
 
     assert losses[-1] < losses[0] / 2
@@ -99,7 +102,7 @@ def test_training_learns(images):
 def test_a_loss_that_is_not_finite_stops_training(images):
     """It names the epoch, the step and the option to try."""
     images[3] = np.nan
-    trainer = Trainer(build_network(SHAPE, seed=0), 0.001, 8, seed=0)
+    trainer = Trainer(build_network(SHAPE, seed=0), 0.001, 8, seed=0, precision="float32")
 
     with pytest.raises(DivergedError, match=r"epoch 1, step .*training\.learning_rate"):
         trainer.train_epoch(images, images, np.arange(40), 0)

@@ -1,0 +1,49 @@
+"""What this machine computes best with, found out without loading TensorFlow."""
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from autoencoders.settings import Settings
+
+CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
+"""Any of them: the processor multiplies bfloat16 at twice the speed of float32 or more."""
+GPU_CAPABILITY = 8.0
+"""CUDA compute capability from which a GPU has matrix units for bfloat16."""
+
+
+def settled(settings: Settings) -> Settings:
+    """Replace the precision `auto` by what this machine trains fastest in.
+
+    A cache key holds the answer, not the question: another machine may answer otherwise.
+    """
+    if settings.training.precision != "auto":
+        return settings
+    precision = "bfloat16" if _cpu_has_bfloat16() or _gpu_has_bfloat16() else "float32"
+    training = settings.training.model_copy(update={"precision": precision})
+    return settings.model_copy(update={"training": training})
+
+
+def _cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Tell by the flags that Linux lists; elsewhere, and on ARM, float32 is the safe choice."""
+    if platform.machine() not in ("x86_64", "AMD64") or not cpuinfo.is_file():
+        return False
+    flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE)
+    return flags is not None and not CPU_FLAGS.isdisjoint(flags[1].split())
+
+
+def _gpu_has_bfloat16() -> bool:
+    """Tell by NVIDIA's tool, where TensorFlow came with the libraries to use a GPU."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None or not any(
+        (one.metadata["Name"] or "").startswith("nvidia-cudnn")
+        for one in importlib.metadata.distributions()
+    ):
+        return False
+    asked = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
+    found = [float(line) for line in told.stdout.split() if re.fullmatch(r"\d+\.\d+", line)]
+    return bool(found) and min(found) >= GPU_CAPABILITY
