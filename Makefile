@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup full server check test test-all bench soak lock
+.PHONY: help setup full server check test test-all bench bench-full soak lock
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## create .venv with the locked dependencies (the others do it by themselves)
 
@@ -41,6 +41,9 @@ test-all: $(READY)  ## every test
 
 bench: $(READY)  ## measure time and memory, as ratios
 	$(BIN)/python -m tests.bench
+
+bench-full: $(READY)  ## measure the reference job whole, and bfloat16 against float32 (over an hour)
+	$(BIN)/python -m tests.bench --full
 
 soak: $(READY)  ## kill the pipeline KILLS times at random moments and compare the bytes (100)
 	$(BIN)/python -m tests.soak $(KILLS)

@@ -29,7 +29,7 @@ from autoencoders.errors import PipelineError
 MANIFEST = "manifest.json"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 KEY = re.compile(r"[0-9a-f]{32}")
-RESERVED = frozenset({"active", "checkpoints", "latest", "locks", "runs", "tmp"})
+RESERVED = frozenset({"active", "bench", "checkpoints", "latest", "locks", "runs", "tmp"})
 """Names in the store that are no stages."""
 LEAST_SPACE = 16_000_000
 """Bytes that must be free before any stage starts: more than networks, metrics and figures take."""

@@ -1,75 +1,197 @@
-"""Memory and time of ingest and prepare, once and with four times the rows.
+"""Time and memory of every stage, and how they grow with the rows; CSV readers beside ingest."""
 
-Each stage runs in a process of its own; the figure to look at is the ratio.
-"""
-
-import json
-import subprocess
+import importlib
+import importlib.util
+import multiprocessing
+import re
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
-from tests.bench_tools import HOME, Table
+from autoencoders.settings import SEED, Settings, TrainingSettings
+from flows.full import pipeline
+from tasks.hardware import settled
+from tasks.ingest import find_files
+from tasks.stage import Stage
+from tasks.store import Artifact, Store
+from tests.bench_tools import Table
 
-CHILD = """
-import json, resource, sys, time
-from pathlib import Path
-from autoencoders.settings import ImageSettings
-from tasks.ingest import find_files, ingest
-from tasks.prepare import prepare
-from tasks.store import Store
-data, root, name = sys.argv[1:]
-store, image = Store(Path(root)), ImageSettings()
-inputs = {"files": find_files(Path(data)), "image": image}
-begun = time.process_time()
-if name == "ingest":
-    ingest.compute(store, inputs)
-else:
-    table = store.find("ingest", ingest.parts(inputs).key)["train.parquet"]
-    begun = time.process_time()
-    prepare.compute(store, {"table": table, "image": image})
-print(json.dumps({
-    "cpu": time.process_time() - begun,
-    "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-}))
-"""
+GROWING = ("ingest", "prepare train", "add noise train")
+"""Steps whose input grows with the train rows, before any training."""
+FACTORS = (4, 16)
+Figures = tuple[float, float, float]
+"""CPU seconds, seconds, and MiB of resident memory at most."""
 
 
-def quadrupled(data: Path, target: Path) -> Path:
-    """Write the four files of `data` four times over; gzip members may follow one another."""
+def multiplied(data: Path, factor: int, target: Path) -> Path:
+    """Write the four files of `data` `factor` times over; gzip members may follow one another."""
     target.mkdir()
     for path in data.iterdir():
-        (target / path.name).write_bytes(path.read_bytes() * 4)
+        (target / path.name).write_bytes(path.read_bytes() * factor)
     return target
 
 
-def measure(data: Path, root: Path, name: str) -> dict[str, float]:
-    """Run one stage in a fresh process; return its CPU seconds and its peak memory in MiB."""
-    arguments = [sys.executable, "-c", CHILD, data, root, name]
-    done = subprocess.run(list(map(str, arguments)), cwd=HOME, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+def in_a_process(work: Callable[..., Any], *arguments: Any) -> tuple[Figures, Any]:
+    """Call `work` in a fresh process; return what it took, less imports, and what it returned."""
+    here, there = multiprocessing.Pipe()
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_work, args=(there, work, arguments))
+    process.start()
+    there.close()
+    try:
+        figures, returned = here.recv()
+    except EOFError:
+        sys.exit(f"{work.__name__} failed.")
+    process.join()
+    return figures, returned
+
+
+def _work(connection: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    cpu, wall = time.process_time(), time.perf_counter()
+    returned = work(*arguments)
+    figures = (time.process_time() - cpu, time.perf_counter() - wall, _peak())
+    connection.send((figures, returned))
+
+
+def _peak() -> float:
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else float("nan")
+
+
+def compute(root: Path, module: str, name: str, inputs: dict[str, Any]) -> Artifact:
+    """Compute one stage, in a process of its own."""
+    stage: Stage[Any] = getattr(importlib.import_module(module), name)
+    return stage.compute(Store(root), inputs)
+
+
+class Enough(Exception):
+    """All steps that were asked for are done."""
+
+
+class Measuring:
+    """Runs the steps of a pipeline, each in a process of its own, and keeps what they took."""
+
+    def __init__(self, root: Path, last: str) -> None:
+        """Stop behind the step `last`."""
+        self.root, self.last = root, last
+        self.found: dict[str, Figures] = {}
+
+    def __call__(self, label: str, stage: Stage[Any], /, *args: Any, **kwargs: Any) -> Artifact:
+        """Do one step."""
+        inputs = stage.named(*args, **kwargs)
+        self.found[label], made = in_a_process(compute, self.root, stage.module, stage.name, inputs)
+        if label == self.last:
+            raise Enough
+        return made  # type: ignore[no-any-return]
+
+
+def measured(data: Path, root: Path, settings: Settings, last: str) -> dict[str, Figures]:
+    """Run the pipeline on `data` up to the step `last`."""
+    measuring = Measuring(root, last)
+    try:
+        pipeline(measuring, find_files(data), settled(settings))
+    except Enough:
+        return measuring.found
+    raise ValueError(f"No step is called {last}.")
 
 
 def stages(data: Path) -> Table:
-    """Measure the stages that grow with the rows."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        larger = quadrupled(data, folder / "data")
-        rows = []
-        for stage in ("ingest", "prepare"):
-            once = measure(data, folder / "once", stage)
-            four = measure(larger, folder / "four", stage)
-            row = [stage]
-            for figure, digits in (("cpu", 2), ("peak", 0)):
-                small, large = once[figure], four[figure]
-                row += [f"{small:.{digits}f}", f"{large:.{digits}f}", f"{large / small:.2f}"]
-            rows.append(row)
+    """Measure every stage once, with one epoch."""
+    one_epoch = SEED.model_copy(update={"training": TrainingSettings(epochs=1)})
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        found = measured(data, Path(folder), one_epoch, "render")
     return Table(
-        "Stages, and four times the rows",
-        "Each in a process of its own.",
-        ["stage", "CPU s", "x 4", "ratio", "peak MiB", "x 4", "ratio"],
-        rows,
-    )
+        "The stages, with one epoch",
+        "Each in a process of its own, libraries loaded by it included.",
+        ["step", "CPU s", "s", "peak MiB"],
+        [[step, f"{cpu:.2f}", f"{wall:.2f}", f"{peak:.0f}"]
+         for step, (cpu, wall, peak) in found.items()],
+    )  # fmt: skip
+
+
+def growth(data: Path) -> Table:
+    """Measure what grows with the rows at some times the rows."""
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        for factor in (1, *FACTORS):
+            with tempfile.TemporaryDirectory(dir=name) as folder:
+                larger = multiplied(data, factor, Path(folder) / "data")
+                found[factor] = measured(larger, Path(folder) / "store", SEED, GROWING[-1])
+    rows = []
+    for step in GROWING:
+        for index, figure in ((1, "s"), (2, "peak MiB")):
+            base = found[1][step][index]
+            row = [f"{step}, {figure}", f"{base:.{2 if index == 1 else 0}f}"]
+            for factor in FACTORS:
+                value = found[factor][step][index]
+                row += [f"{value:.{2 if index == 1 else 0}f}", f"{value / base:.2f}"]
+            rows.append(row)
+    header = [
+        "step",
+        "rows x 1",
+        *(part for factor in FACTORS for part in (f"x {factor}", "ratio")),
+    ]
+    return Table("Cost against rows", "Time grows with the rows, memory does not.", header, rows)
+
+
+def read_with_pandas(data: Path) -> None:
+    """Read the images as a notebook does."""
+    import pandas as pd
+
+    for path in sorted(data.glob("*_data.csv*")):
+        pd.read_csv(path, header=None)
+
+
+def read_with_arrow(data: Path) -> None:
+    """Read the images with Arrow alone, unchecked."""
+    from pyarrow import csv
+
+    for path in sorted(data.glob("*_data.csv*")):
+        csv.read_csv(path, csv.ReadOptions(autogenerate_column_names=True))
+
+
+def read_with_polars(data: Path) -> None:
+    """Read the images with Polars alone, unchecked."""
+    import polars as pl
+
+    for path in sorted(data.glob("*_data.csv*")):
+        pl.read_csv(path, has_header=False)
+
+
+def ingest_them(data: Path) -> None:
+    """Do what the stage does: read, check each value and both counts, write Parquet."""
+    from tasks.ingest import ingest
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        inputs = {"files": find_files(data), "image": SEED.image}
+        ingest.compute(Store(Path(folder)), inputs)
+
+
+def readers(data: Path) -> Table:
+    """Compare ingest with what reads CSV files elsewhere."""
+    works = {"pandas.read_csv": read_with_pandas, "pyarrow.csv.read_csv": read_with_arrow}
+    if importlib.util.find_spec("polars"):
+        works["polars.read_csv"] = read_with_polars
+    works["ingest: checked, and written to Parquet"] = ingest_them
+    rounds: dict[str, list[Figures]] = {name: [] for name in works}
+    for _ in range(5):
+        for name, work in works.items():
+            rounds[name].append(in_a_process(work, data)[0])
+    found = {name: [sorted(column)[2] for column in zip(*all_of_it, strict=True)]
+             for name, all_of_it in rounds.items()}  # fmt: skip
+    base = found["pandas.read_csv"]
+    return Table(
+        "Reading the CSV files",
+        "Train and test images; medians of 5 rounds, in turns, imports included.",
+        ["how", "CPU s", "s", "peak MiB", "CPU against pandas", "time against pandas"],
+        [
+            [name, f"{cpu:.2f}", f"{wall:.2f}", f"{peak:.0f}", f"{cpu / base[0]:.2f}",
+             f"{wall / base[1]:.2f}"]
+            for name, (cpu, wall, peak) in found.items()
+        ],
+    )  # fmt: skip

@@ -213,3 +213,29 @@ def test_a_missing_folder_is_named(tmp_path):
     """With the option that names it."""
     with pytest.raises(DataError, match="--data"):
         find_files(tmp_path / "nowhere")
+
+
+def test_a_file_of_many_blocks_is_read_whole(store, data):
+    """Blocks of the file and parts of the table end anywhere; dialects may change on the way."""
+    rows = lines(data / "test_data.csv") * 1700  # 34,000 rows, some 6 MB
+    expected = np.loadtxt(rows, delimiter=",", dtype=np.uint8)
+    rows[20_000] = '"' + rows[20_000].replace(",", '","') + '"'
+    rows[30_000] = "\n" + rows[30_000].replace(",", " ,") + "\r"
+    rewrite(data / "test_data.csv", rows)
+    rewrite(data / "test_labels.csv", [str(index) for index in range(len(rows))])
+    artifact = ingested(store, data)
+    table = pq.read_table(artifact["test.parquet"].path)
+    stored = np.frombuffer(b"".join(table["pixels"].to_pylist()), np.uint8)
+
+    assert np.array_equal(stored.reshape(-1, SIDE * SIDE), expected)
+    assert table["label"].to_pylist() == list(range(len(rows)))
+
+
+def test_a_fault_far_behind_is_named_by_its_place_in_the_file(store, data):
+    """Not by its place in a block."""
+    rows = lines(data / "test_data.csv") * 1700
+    rows[29_998] = rows[29_998].replace(",", ",x", 1)
+    rewrite(data / "test_data.csv", rows)
+
+    with pytest.raises(DataError, match=r"test_data\.csv, row 29999, column 2: .*got 'x"):
+        ingested(store, data)
