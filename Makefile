@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup full server check test test-all bench bench-full soak lock
+.PHONY: help setup full server deploy check test test-all bench bench-full soak lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +24,11 @@ $(READY): requirements.lock pyproject.toml
 full: $(READY)  ## run the main job on the sample: both networks, their metrics and figures
 	$(BIN)/python flows/full.py
 
-server: $(READY)  ## start Prefect's server here, until Ctrl-C; runs started meanwhile use it
-	PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 $(BIN)/prefect server start --host 127.0.0.1
+server: $(READY)  ## start Prefect's server, our deployments and a worker here, until Ctrl-C
+	$(BIN)/python flows/server.py
+
+deploy: $(READY)  ## register changed deployments with the server that PREFECT_API_URL names
+	$(BIN)/prefect --no-prompt deploy --all
 
 check: $(READY)  ## lint, types and import rules
 	$(BIN)/ruff check .

@@ -153,10 +153,14 @@ def _is_monotone(activation: object) -> bool:
 
 
 def _as_convolution(images: tf.Tensor) -> bool:
-    """Tell whether the gradient by the kernel runs as a plain convolution over these images."""
+    """Tell whether the gradient by the kernel runs as a plain convolution over these images.
+
+    Measured on processors alone; a GPU's libraries have a better form of their own.
+    """
     count, height, width, _ = images.shape
     return bool(
         images.dtype == tf.bfloat16
+        and not tf.config.list_physical_devices("GPU")
         and count is not None and count % BLOCK == 0
         and height * width <= SMALL_AREA
     )  # fmt: skip

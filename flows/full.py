@@ -17,6 +17,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.runtime import flow_run
 
 from autoencoders.settings import SEED, Settings
+from flows.hooks import tell
 from flows.options import Artifacts, Data, Preset, SettingsOptions, over_preset, run_command
 from tasks.add_noise import add_noise
 from tasks.evaluate import evaluate
@@ -90,7 +91,7 @@ def places(results: dict[str, Artifact]) -> dict[str, ArtifactRef]:
     }
 
 
-@flow(name="full", persist_result=False)
+@flow(name="full", persist_result=False, on_failure=[tell], on_crashed=[tell])
 def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIFACTS) -> str:
     """Turn four CSV files into two trained networks, their test metrics and figures.
 

@@ -1,0 +1,197 @@
+"""Prefect's server, a work pool, our deployments and a worker, all on this machine: `make server`.
+
+It stops with Ctrl-C: first the worker, whose runs then end as they do at Ctrl-C, then the server.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # as a script: this checkout's packages, wherever it is called from
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated
+
+import httpx
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+from prefect.automations import Automation
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
+
+from autoencoders.errors import PipelineError
+from flows.options import run_command
+
+HOME = Path(__file__).resolve().parents[1]
+POOL = "local-process"
+HEARTBEAT = 30
+"""Seconds between two signs of life of a run: the shortest that Prefect allows."""
+SILENCE = 90
+"""Seconds without one after which a run counts as crashed."""
+ENVIRONMENT = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # one alone still tries to call out, and both
+    "DO_NOT_TRACK": "1",  # together keep machines without a network free of error lines
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",  # SQLite waits that long instead of "is locked"
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+}
+"""What the server and its runs are told; what is set outside goes before it."""
+
+app = App(name="server", help=__doc__)
+
+
+@app.default
+def main(
+    *,
+    port: Annotated[int, Parameter(validator=Number(gte=1, lte=65535))] = 0,
+    runs: Annotated[int, Parameter(validator=Number(gte=1))] = 4,
+) -> None:
+    """Start everything, and stay until Ctrl-C.
+
+    Args:
+        port: Where the server listens, on this machine only; by default Prefect's own, 4200.
+        runs: How many runs the worker starts at once. Only one of them trains at a time.
+    """
+    port = port or PREFECT_SERVER_API_PORT.value()
+    url = f"http://127.0.0.1:{port}/api"
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise PipelineError(
+                f"Something listens on port {port} already. If that is a server of yours, use it "
+                "or stop it; or give another port with --port."
+            )
+    environment = {**ENVIRONMENT, **os.environ, "PREFECT_API_URL": url}
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        running.append(_prefect(environment, "server", "start", "--host", "127.0.0.1",
+                                "--port", str(port)))  # fmt: skip
+        _await(url, running[0])
+        set_up(url, environment)
+        running.append(_prefect(environment, "worker", "start", "--pool", POOL, "--limit",
+                                str(runs)))  # fmt: skip
+        print(
+            f"Prefect's pages: {url.removesuffix('/api')}\n"
+            f"In another terminal:  export PREFECT_API_URL={url}\n"
+            "  prefect deployment run full/quick --watch\n"
+            "Ctrl-C stops it.",
+            flush=True,
+        )
+        while all(process.poll() is None for process in running):
+            time.sleep(0.5)
+        raise PipelineError("Prefect's server or worker has stopped; its last lines say why.")
+    except KeyboardInterrupt:
+        print("Stopping: runs under way end, and go on when they are run again.", flush=True)
+    finally:
+        for process in reversed(running):
+            _stop(process)
+
+
+def set_up(url: str, environment: Mapping[str, str]) -> None:
+    """Create the work pool, what ends silent runs, and the deployments, unless they are there.
+
+    Raises:
+        PipelineError: If the deployments are refused.
+    """
+    with temporary_settings({PREFECT_API_URL: url}):
+        with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
+            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        _end_silent_runs()
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=HOME, env=dict(environment), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise PipelineError(f"The deployments were refused:\n{done.stdout}{done.stderr}")
+
+
+def _end_silent_runs() -> None:
+    """Have the server mark a run as crashed that gives no more signs of life.
+
+    Prefect's own servers do nothing of the kind by themselves; a run whose machine died would be
+    Running for ever, and its deployment's turn would never end.
+    """
+    name = "Crash runs that are silent"
+    if _exists(name):
+        return
+    ended = {f"prefect.flow-run.{state}"
+             for state in ("Completed", "Failed", "Cancelled", "Crashed")}  # fmt: skip
+    automation = Automation(
+        name=name,
+        description=f"No heartbeat for {SILENCE} s: whatever ran it is dead.",
+        trigger=EventTrigger(
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *ended},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=SILENCE),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message=f"No heartbeat for {SILENCE} s: the process, its machine or the "
+                "network died. Run it again; it goes on from the last finished epoch.",
+            )
+        ],
+    )
+    _ = automation.create()  # synchronous outside a loop, whatever its type says
+
+
+def _exists(automation: str) -> bool:
+    try:
+        return bool(Automation.read(name=automation))
+    except ValueError:
+        return False
+
+
+def _prefect(environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a command of Prefect's, beyond the reach of the terminal's Ctrl-C."""
+    command = [sys.executable, "-m", "prefect", *arguments]
+    return subprocess.Popen(  # noqa: S603
+        command, cwd=HOME, env=dict(environment), start_new_session=True
+    )
+
+
+def _await(url: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until the server answers.
+
+    Raises:
+        PipelineError: If it ends instead, or takes more than three minutes.
+    """
+    for _ in range(360):
+        if server.poll() is not None:
+            raise PipelineError("Prefect's server did not start; its last lines say why.")
+        try:
+            httpx.get(f"{url}/health", timeout=5, trust_env=False).raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    raise PipelineError(f"Prefect's server does not answer at {url}.")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was started here, in half a minute at most."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    run_command(app)
