@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
@@ -32,9 +33,10 @@ def loss_curves(histories: dict[str, pd.DataFrame]) -> Figure:
         axes.set(title=name.capitalize(), xlabel="epoch", ylabel="mean squared error")
         axes.set_yscale("log")
         axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))  # evenly enough spaced
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
-        axes.grid(alpha=0.3, which="both")
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ import numpy as np
 import pytest
 from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
+
+# Where the tests run in the background of a script, Ctrl-C is ignored, and by all children too
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HOME = Path(__file__).resolve().parents[1]
 SHARED = HOME.parent / "shared" / "notmnist"
