@@ -4,7 +4,7 @@
 FROM python:3.13-slim
 WORKDIR /app
 COPY requirements.lock pyproject.toml README.md LICENSE ./
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock -c requirements.lock
 COPY autoencoders autoencoders
 COPY tasks tasks
 COPY flows flows
