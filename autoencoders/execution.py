@@ -41,7 +41,8 @@ _TAPS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 def execution_form(network: keras.Sequential, precision: Precision) -> Form:
     """Return the function of `network`, as operations that run fast and can be differentiated.
 
-    Layers it does not know are called as they are, so any network is computed correctly.
+    Layers it does not know are called as they are, in inference mode, so every network is
+    computed as it predicts; one that behaves otherwise in training (dropout) needs another form.
 
     Args:
         network: Its variables are read anew at each call; the form has none of its own.
@@ -51,7 +52,12 @@ def execution_form(network: keras.Sequential, precision: Precision) -> Form:
     Returns:
         A function of images, float32 (n, height, width, channels); its output is float32. Sizes
         other than n must be known when it is traced.
+
+    Raises:
+        ValueError: If the layers need not follow one another, as in a functional model.
     """
+    if not isinstance(network, keras.Sequential):
+        raise ValueError(f"`network` must be a keras.Sequential. Received: {type(network)}")
     steps = list(_steps(network.layers, precision))
 
     def form(images: tf.Tensor) -> tf.Tensor:
@@ -113,7 +119,7 @@ def _convolution(layer: keras.Layer, dtype: tf.DType, *, enlarged: bool, pooled:
         kernel = tf.convert_to_tensor(layer.kernel)
         if not enlarged:
             images = _convolved(images, tf.cast(kernel, dtype))
-        elif layer.filters <= FEW_CHANNELS:
+        elif layer.filters <= FEW_CHANNELS and dtype == tf.float32:
             images = _doubled_by_product(images, kernel)
         else:
             images = _doubled(images, tf.cast(_four_taps(kernel), dtype))

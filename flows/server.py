@@ -40,6 +40,8 @@ HEARTBEAT = 30
 """Seconds between two signs of life of a run: the shortest that Prefect allows."""
 SILENCE = 90
 """Seconds without one after which a run counts as crashed."""
+SHORT_LIFE, SHORT_LIVES = 30, 3
+"""Seconds, and how many times in a row: what dies sooner so often is not started again."""
 ENVIRONMENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # one alone still tries to call out, and both
     "DO_NOT_TRACK": "1",  # together keep machines without a network free of error lines
@@ -73,14 +75,13 @@ def main(
                 "or stop it; or give another port with --port."
             )
     environment = {**ENVIRONMENT, **os.environ, "PREFECT_API_URL": url}
-    running: list[subprocess.Popen[bytes]] = []
+    server = _Kept(environment, "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    worker = _Kept(environment, "worker", "start", "--pool", POOL, "--limit", str(runs))
     try:
-        running.append(_prefect(environment, "server", "start", "--host", "127.0.0.1",
-                                "--port", str(port)))  # fmt: skip
-        _await(url, running[0])
+        server.start()
+        _await(url, server)
         set_up(url, environment)
-        running.append(_prefect(environment, "worker", "start", "--pool", POOL, "--limit",
-                                str(runs)))  # fmt: skip
+        worker.start()
         print(
             f"Prefect's pages: {url.removesuffix('/api')}\n"
             f"In another terminal:  export PREFECT_API_URL={url}\n"
@@ -88,14 +89,63 @@ def main(
             "Ctrl-C stops it.",
             flush=True,
         )
-        while all(process.poll() is None for process in running):
+        while True:
             time.sleep(0.5)
-        raise PipelineError("Prefect's server or worker has stopped; its last lines say why.")
+            server.keep()
+            worker.keep()
     except KeyboardInterrupt:
         print("Stopping: runs under way end, and go on when they are run again.", flush=True)
     finally:
-        for process in reversed(running):
-            _stop(process)
+        worker.stop()
+        server.stop()
+
+
+class _Kept:
+    """A command of Prefect's that is started again when it dies."""
+
+    def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
+        self.name = arguments[0]
+        self._command = [sys.executable, "-m", "prefect", *arguments]
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._short_lives = 0
+
+    def start(self) -> None:
+        """Start it, beyond the reach of the terminal's Ctrl-C."""
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603
+            self._command, cwd=HOME, env=self._environment, start_new_session=True
+        )
+
+    def ended(self) -> bool:
+        """Tell whether it is no longer there."""
+        return self._process is None or self._process.poll() is not None
+
+    def keep(self) -> None:
+        """Start it again if it has died.
+
+        Raises:
+            PipelineError: If that was the third short life in a row: it would die again.
+        """
+        if not self.ended():
+            return
+        short = time.monotonic() - self._started < SHORT_LIFE
+        self._short_lives = self._short_lives + 1 if short else 0
+        if self._short_lives == SHORT_LIVES:
+            raise PipelineError(f"Prefect's {self.name} does not start; its last lines say why.")
+        print(f"Prefect's {self.name} has died; starting it again.", flush=True)
+        self.start()
+
+    def stop(self) -> None:
+        """End it, in half a minute at most."""
+        if self._process is not None and not self.ended():
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
 
 def set_up(url: str, environment: Mapping[str, str]) -> None:
@@ -157,22 +207,14 @@ def _exists(automation: str) -> bool:
         return False
 
 
-def _prefect(environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a command of Prefect's, beyond the reach of the terminal's Ctrl-C."""
-    command = [sys.executable, "-m", "prefect", *arguments]
-    return subprocess.Popen(  # noqa: S603
-        command, cwd=HOME, env=dict(environment), start_new_session=True
-    )
-
-
-def _await(url: str, server: subprocess.Popen[bytes]) -> None:
+def _await(url: str, server: _Kept) -> None:
     """Wait until the server answers.
 
     Raises:
         PipelineError: If it ends instead, or takes more than three minutes.
     """
     for _ in range(360):
-        if server.poll() is not None:
+        if server.ended():
             raise PipelineError("Prefect's server did not start; its last lines say why.")
         try:
             httpx.get(f"{url}/health", timeout=5, trust_env=False).raise_for_status()
@@ -180,17 +222,6 @@ def _await(url: str, server: subprocess.Popen[bytes]) -> None:
         except httpx.HTTPError:
             time.sleep(0.5)
     raise PipelineError(f"Prefect's server does not answer at {url}.")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process that was started here, in half a minute at most."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 if __name__ == "__main__":

@@ -99,3 +99,26 @@ def test_a_predictor_restores_what_keras_predicts(count):
     found = predictor(network)(images)
     assert found.shape == images.shape
     assert np.allclose(found, network.predict(images, verbose=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_few_channels_need_not_be_the_last(precision):
+    """The form for them is float32; in the middle of a bfloat16 network another one serves."""
+    network = keras.Sequential([
+        keras.Input((8, 8, 2)),
+        keras.layers.UpSampling2D(2),
+        keras.layers.Conv2D(3, 3, padding="same", activation="relu"),
+        keras.layers.Conv2D(2, 3, padding="same"),
+    ])  # fmt: skip
+    images = np.random.default_rng(0).random((3, 8, 8, 2), dtype=np.float32)
+
+    found = execution_form(network, precision)(tf.constant(images))
+    assert np.allclose(found, network(images), atol=1e-5 if precision == "float32" else 0.02)
+
+
+def test_a_network_that_branches_is_refused():
+    """Its layers do not simply follow one another."""
+    inputs = keras.Input((8, 8, 1))
+    layer = keras.layers.Conv2D(1, 3, padding="same")
+    with pytest.raises(ValueError, match="Sequential"):
+        execution_form(keras.Model(inputs, layer(layer(inputs))), "float32")
