@@ -54,10 +54,10 @@ def execution_form(network: keras.Sequential, precision: Precision) -> Form:
         other than n must be known when it is traced.
 
     Raises:
-        ValueError: If the layers need not follow one another, as in a functional model.
+        TypeError: If the layers need not follow one another, as in a functional model.
     """
     if not isinstance(network, keras.Sequential):
-        raise ValueError(f"`network` must be a keras.Sequential. Received: {type(network)}")
+        raise TypeError(f"`network` must be a keras.Sequential. Received: {type(network)}")
     steps = list(_steps(network.layers, precision))
 
     def form(images: tf.Tensor) -> tf.Tensor:

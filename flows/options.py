@@ -76,10 +76,10 @@ def _running_server() -> dict[Any, str]:
     """
     url = f"http://127.0.0.1:{PREFECT_SERVER_API_PORT.value()}/api"
     try:
-        version = httpx.get(f"{url}/admin/version", timeout=1, trust_env=False).json()
-    except (httpx.HTTPError, ValueError):
+        answer = httpx.get(f"{url}/admin/version", timeout=1, trust_env=False).text
+    except httpx.HTTPError:
         return {}  # nobody there, or somebody else
-    return {PREFECT_API_URL: url} if version == prefect.__version__ else {}
+    return {PREFECT_API_URL: url} if answer.strip() == f'"{prefect.__version__}"' else {}
 
 
 _GO_ON = (

@@ -13,7 +13,8 @@ from tasks.store import ArtifactRef, Output
 if TYPE_CHECKING:
     from autoencoders.settings import NoiseSettings
 
-ROWS = 4096
+SIZE = 1 << 24
+"""Bytes of images a batch."""
 
 
 @stage
@@ -28,5 +29,5 @@ def add_noise(
     rng = generator(seed, "noise", split)
     shape = np.load(images.path, mmap_mode="r").shape
     with NpyWriter(output.folder / "images.npy", shape, np.float32) as noisy:
-        for batch in read_batches(images.path, ROWS):
+        for batch in read_batches(images.path, SIZE):
             noisy.write(add_gaussian_noise(batch, noise.factor, rng))

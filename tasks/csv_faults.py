@@ -7,6 +7,7 @@ by value, up to the first fault. Rows and columns count from 1, a header line in
 import csv
 import gzip
 import io
+import itertools
 import math
 import zlib
 from collections.abc import Iterator
@@ -41,11 +42,12 @@ def is_gzipped(path: Path) -> bool:
 def header_rows(path: Path) -> int:
     """Return 1 if the first line is a header, else 0.
 
-    A header is a line without a single number, or the column numbers 0, 1, 2, … (or 1, 2, 3, …)
-    that pandas writes, where they cannot be pixels since they pass 255.
+    A header is a line of names, without a single number, or the column numbers 0, 1, 2, … (or 1,
+    2, 3, …) that pandas writes, where they cannot be pixels since they pass 255.
 
     Raises:
-        DataError: If the file is empty, cannot be decompressed, or is a web page.
+        DataError: If the file is empty, cannot be decompressed, is a web page, or begins with
+            column numbers that could be an image.
     """
     try:
         with opened(path) as file:
@@ -60,10 +62,34 @@ def header_rows(path: Path) -> int:
             f"{path}, row 1, column 1: this is a web page, not a CSV file: it begins with "
             f"{_quoted(beginning.decode('latin-1'))}. Download the file itself."
         )
-    if not any(_is_number(cell) for cell in cells) and any(cells):
+    if not any(map(_is_number, cells)) and any(letter.isalpha() for letter in "".join(cells)):
         return 1
     numbered = [[str(index + first) for index in range(len(cells))] for first in (0, 1)]
-    return int(len(cells) > 256 and cells in numbered)
+    if len(cells) < 2 or cells not in numbered:
+        return 0
+    if int(cells[-1]) > 255:
+        return 1
+    raise DataError(
+        f"{path}, row 1, column 1: the row counts from {cells[0]} to {cells[-1]}. Is it an image, "
+        "or the column numbers that pandas writes above them? Write the file without a header "
+        "(to_csv(header=False, index=False)), the labels too; if it is an image, put another one "
+        "first."
+    )
+
+
+def count_fault(data: Path, labels: Path, images: int, count: int) -> DataError:
+    """Say that there are not as many `images` in `data` as there are labels (`count`)."""
+    longer, what = (labels, "label") if count > images else (data, "image")
+    row, _ = next(itertools.islice(_rows(longer), min(images, count), None))
+    hint = ""
+    if count == images + 1 and next(_rows(labels))[1] == ["0"]:
+        hint = (" If the 0 in its first row is a header (pandas writes one above a column without "
+                "a name), write the labels with to_csv(header=False, index=False).")  # fmt: skip
+    return DataError(
+        f"{longer}, row {row}, column 1: one {what} too many. {data.name} has {images:,} images "
+        f"and {labels.name} has {count:,} labels; expected as many, in the same order. Remove "
+        f"what is too much or add what is missing.{hint}"
+    )
 
 
 def fault(path: Path, width: int, largest: int, error: Exception) -> DataError:
@@ -80,13 +106,13 @@ def fault(path: Path, width: int, largest: int, error: Exception) -> DataError:
             if len(cells) != width:
                 return DataError(f"{path}, row {row}, {_width_fault(row, cells, width)}")
             for column, cell in enumerate(cells, start=1):
-                if not (cell.isascii() and cell.isdigit() and int(cell) <= largest):
+                if not _is_whole(cell, largest):
                     place = f"{path}, row {row}, column {column}"
                     return DataError(f"{place}: {_value_fault(cell, largest)}")
     except READ_ERRORS as damage:
         return _unreadable(path, damage)
-    return DataError(f"{path}: cannot be read as CSV: {error}. Write it again, values separated by "
-                     "commas, one row a line.")  # fmt: skip
+    again = "decompressed" if is_gzipped(path) else "values separated by commas, one row a line"
+    return DataError(f"{path}: cannot be read as CSV: {error}. Write it again, {again}.")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -146,6 +172,15 @@ def _unreadable(path: Path, error: Exception) -> DataError:
         )
     return DataError(f"{path}: cannot be read to its end ({error}). The file is damaged or was "
                      "not copied whole; copy it again.")  # fmt: skip
+
+
+def _is_whole(cell: str, largest: int) -> bool:
+    """Tell whether this is a whole number from 0 to `largest`, however many zeros lead it."""
+    digits = cell.lstrip("0") or cell[-1:]
+    return (
+        cell.isascii() and cell.isdigit()
+        and len(digits) <= len(str(largest)) and int(digits) <= largest
+    )  # fmt: skip
 
 
 def _is_number(cell: str) -> bool:

@@ -12,7 +12,8 @@ from tasks.store import ArtifactRef, Output, to_json
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROWS = 1000
+SIZE = 1 << 22
+"""Bytes of images a batch; the metrics take some dozens of times as much."""
 EXAMPLES = 10
 """The first test images, kept for the figures with what was made of them."""
 SYSTEMS = ("noisy", "autoencoder", "denoiser")
@@ -44,7 +45,7 @@ def evaluate(
     scores: dict[str, list[pd.DataFrame]] = {system: [] for system in SYSTEMS}
     examples: dict[str, NDArray[np.float32]] = {}
     for real, worse in zip(
-        read_batches(clean.path, ROWS), read_batches(noisy.path, ROWS), strict=True
+        read_batches(clean.path, SIZE), read_batches(noisy.path, SIZE), strict=True
     ):
         restored = {
             "noisy": worse,

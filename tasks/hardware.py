@@ -1,6 +1,7 @@
 """What this machine computes best with, found out without loading TensorFlow."""
 
 import importlib.metadata
+import os
 import platform
 import re
 import shutil
@@ -22,7 +23,9 @@ def settled(settings: Settings) -> Settings:
     """
     if settings.training.precision != "auto":
         return settings
-    precision = "bfloat16" if _cpu_has_bfloat16() or _gpu_has_bfloat16() else "float32"
+    gpu = _gpu_capability()  # where there is one, TensorFlow trains on it
+    fast = _cpu_has_bfloat16() if gpu is None else gpu >= GPU_CAPABILITY
+    precision = "bfloat16" if fast else "float32"
     training = settings.training.model_copy(update={"precision": precision})
     return settings.model_copy(update={"training": training})
 
@@ -35,15 +38,25 @@ def _cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return flags is not None and not CPU_FLAGS.isdisjoint(flags[1].split())
 
 
-def _gpu_has_bfloat16() -> bool:
-    """Tell by NVIDIA's tool, where TensorFlow came with the libraries to use a GPU."""
+def _gpu_capability() -> float | None:
+    """Return the CUDA compute capability of the oldest GPU; None where TensorFlow uses none.
+
+    NVIDIA's tool knows it; TensorFlow also needs libraries that it may have come without, and
+    `CUDA_VISIBLE_DEVICES` may hide all GPUs.
+    """
     tool = shutil.which("nvidia-smi")
-    if tool is None or not any(
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if tool is None or hidden or not any(
         (one.metadata["Name"] or "").startswith("nvidia-cudnn")
         for one in importlib.metadata.distributions()
-    ):
-        return False
+    ):  # fmt: skip
+        return None
     asked = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
+    try:
+        told = subprocess.run(  # noqa: S603
+            asked, capture_output=True, text=True, check=False, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None  # a driver that does not answer its own tool serves nobody
     found = [float(line) for line in told.stdout.split() if re.fullmatch(r"\d+\.\d+", line)]
-    return bool(found) and min(found) >= GPU_CAPABILITY
+    return min(found, default=None)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,18 +17,31 @@ from pyarrow import csv
 
 from autoencoders.byte_text import parse_bytes
 from tasks import image_table
-from tasks.csv_faults import READ_ERRORS, DataError, fault, header_rows, is_gzipped
+from tasks.csv_faults import (
+    BYTE_ORDER_MARK,
+    READ_ERRORS,
+    DataError,
+    count_fault,
+    fault,
+    header_rows,
+    is_gzipped,
+)
 from tasks.logs import run_logger
+from tasks.npy import batch_rows
 from tasks.stage import stage
 from tasks.store import ArtifactRef, Output
 
 if TYPE_CHECKING:
     from autoencoders.settings import ImageSettings
 
-ROWS = 16_384
-"""Rows a row group of the Parquet file, and a step of the reading."""
+PART = 1 << 24
+"""Bytes of pixels a row group of the Parquet file, and a step of the reading."""
 BLOCK = 1 << 17
 """Bytes of CSV that are parsed at a time; what that takes fits the processor's cache."""
+NUMBERS = re.compile(
+    rb"""(?: [ \t]* (?: [0-9]++ | "[ \t]*[0-9]++[ \t]*" ) [ \t]* [,\n] | \n )*+""", re.X
+)
+"""Lines of whole numbers, some of them quoted or with blanks around, and empty lines."""
 T = TypeVar("T")
 R = TypeVar("R")
 ROLES = {
@@ -90,7 +104,7 @@ def ingest(output: Output, files: dict[str, ArtifactRef], image: "ImageSettings"
 
 def _write_table(path: Path, data: Path, labels: Path, width: int) -> int:
     """Join images and labels row by row into one Parquet file; return how many there were."""
-    counts = [0, 0]
+    counts, rows = [0, 0], batch_rows(width, PART)
     written: Future[None] | None = None
     with (
         pq.ParquetWriter(
@@ -104,8 +118,8 @@ def _write_table(path: Path, data: Path, labels: Path, width: int) -> int:
         ThreadPoolExecutor(1) as beside,
     ):
         streams = (
-            _read(data, width, np.uint8, 255),
-            _read(labels, 1, np.uint32, 2**32 - 1),
+            _read(data, width, np.uint8, 255, rows),
+            _read(labels, 1, np.uint32, 2**32 - 1, rows),
         )
         for images, label in itertools.zip_longest(*streams):
             for index, values in enumerate((images, label)):
@@ -118,49 +132,41 @@ def _write_table(path: Path, data: Path, labels: Path, width: int) -> int:
         if written is not None:
             written.result()
     if counts[0] != counts[1]:
-        raise DataError(_count_fault(data, labels, *counts))
+        raise count_fault(data, labels, *counts)
     return counts[0]
 
 
-def _count_fault(data: Path, labels: Path, images: int, count: int) -> str:
-    longer, what = (labels, "label") if count > images else (data, "image")
-    row = min(images, count) + 1 + header_rows(longer)
-    return (
-        f"{longer}, row {row}, column 1: one {what} too many. {data.name} has {images:,} images "
-        f"and {labels.name} has {count:,} labels; expected as many, in the same order. Remove "
-        "what is too much or add what is missing."
-    )
-
-
-def _read(path: Path, width: int, dtype: DTypeLike, largest: int) -> Iterator[NDArray[Any]]:
-    """Yield the rows of a CSV file, (n, width) of `dtype`; n is `ROWS`, in the last part less.
+def _read(
+    path: Path, width: int, dtype: DTypeLike, largest: int, rows: int
+) -> Iterator[NDArray[Any]]:
+    """Yield the rows of a CSV file, (n, width) of `dtype`; n is `rows`, in the last part less.
 
     Raises:
         DataError: For the first value that is not a whole number from 0 to `largest`, the first
             row that is not `width` values long, or a file that is empty or damaged.
     """
-    rows = 0
+    count = 0
     try:
         with pa.input_stream(path, compression="gzip" if is_gzipped(path) else None) as file:
             blocks = _blocks(file, header_rows(path), 64 * width)
             parsed = _in_threads(lambda block: _parsed(block, width, dtype), blocks)
-            for part in _parts(parsed):
-                rows += len(part)
+            for part in _parts(parsed, rows):
+                count += len(part)
                 yield part
     except (pa.ArrowInvalid, *READ_ERRORS) as error:
         raise fault(path, width, largest, error) from error
-    if not rows:
+    if not count:
         raise DataError(f"{path}, row 2, column 1: nothing follows the header. Expected rows.")
 
 
 def _blocks(file: pa.NativeFile, skipped: int, longest: int) -> Iterator[bytes]:
-    """Yield a file in blocks of whole lines, without the first `skipped` ones.
+    """Yield a file in blocks of whole lines, without the first `skipped` ones or a byte order mark.
 
     Raises:
         ArrowInvalid: If a line is longer than `longest` characters and than a block.
     """
-    rest = b""
-    while read := file.read(BLOCK):
+    rest = file.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK)
+    while read := file.read(BLOCK) or (b"\n" if rest else b""):  # the last line may lack its end
         end = read.rfind(b"\n") + 1
         block, rest = (rest + read[:end], read[end:]) if end else (b"", rest + read)
         if block and skipped:
@@ -169,15 +175,25 @@ def _blocks(file: pa.NativeFile, skipped: int, longest: int) -> Iterator[bytes]:
             raise pa.ArrowInvalid("a line does not end")
         if block:
             yield block.replace(b"\r\n", b"\n") if b"\r" in block else block
-    if rest and not skipped:
-        yield rest + b"\n"
 
 
 def _parsed(block: bytes, width: int, dtype: DTypeLike) -> NDArray[Any]:
-    """Read some lines: (n, width) of `dtype`."""
-    if (values := parse_bytes(block, width)) is not None:
+    """Read some lines: (n, width) of `dtype`.
+
+    Raises:
+        ArrowInvalid: If anything but whole numbers of this type is found.
+    """
+    values = parse_bytes(block, width)
+    if values is None and len(block) > 0:
+        # In another dialect, or wrong. Arrow alone would take 0x10 for a number, and "1"2 for 12
+        if NUMBERS.fullmatch(block) is None:
+            raise pa.ArrowInvalid("not whole numbers separated by commas")
+        block = re.sub(rb"\n+", b"\n", block.translate(None, b'" \t')).removeprefix(b"\n")
+        values = parse_bytes(block, width)
+    if not block:
+        return np.empty((0, width), dtype)
+    if values is not None:
         return values.astype(dtype, copy=False)
-    # In another dialect, or wrong: quoted, with blanks or empty lines, above 255
     names = [str(index) for index in range(width)]
     kind = pa.from_numpy_dtype(dtype)
     table = csv.read_csv(
@@ -201,18 +217,18 @@ def _in_threads(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
             yield ahead.popleft().result()
 
 
-def _parts(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    """Yield the rows of all blocks in parts of `ROWS`, the last one shorter."""
+def _parts(blocks: Iterable[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]]:
+    """Yield the rows of all blocks in parts of `rows`, the last one shorter."""
     part, filled = None, 0
     for block in blocks:
         if part is None:
-            part = np.empty((ROWS, block.shape[1]), block.dtype)
+            part = np.empty((rows, block.shape[1]), block.dtype)
         start = 0
         while start < len(block):
-            taken = block[start : start + ROWS - filled]
+            taken = block[start : start + rows - filled]
             part[filled : filled + len(taken)] = taken
             start, filled = start + len(taken), filled + len(taken)
-            if filled == ROWS:
+            if filled == rows:
                 yield part
                 part, filled = np.empty_like(part), 0
     if part is not None and filled:

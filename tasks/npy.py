@@ -57,7 +57,15 @@ class NpyWriter:
             raise ValueError(f"{self.path}: {self._missing} of {self.shape[0]} rows are missing.")
 
 
-def read_batches(path: Path, rows: int) -> Iterator[NDArray[Any]]:
-    """Yield the array in `path` as copies of `rows` rows each, the last one shorter."""
-    for start in range(0, len(np.load(path, mmap_mode="r")), rows):
+def batch_rows(row_bytes: int, size: int) -> int:
+    """Return how many rows of `row_bytes` make a batch of at most `size` bytes; 1 at least."""
+    return max(1, size // row_bytes)
+
+
+def read_batches(path: Path, size: int) -> Iterator[NDArray[Any]]:
+    """Yield the array in `path` as copies of some rows each, `size` bytes at most or one row."""
+    array = np.load(path, mmap_mode="r")
+    count, rows = len(array), batch_rows(array[:1].nbytes, size)
+    del array  # the pages that a map has touched count as memory: a new one each time
+    for start in range(0, count, rows):
         yield np.array(np.load(path, mmap_mode="r")[start : start + rows])

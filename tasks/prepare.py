@@ -7,15 +7,15 @@ import pyarrow.parquet as pq
 
 from autoencoders.pixels import to_images
 from tasks.image_table import from_batch
-from tasks.npy import NpyWriter
+from tasks.npy import NpyWriter, batch_rows
 from tasks.stage import stage
 from tasks.store import ArtifactRef, Output
 
 if TYPE_CHECKING:
     from autoencoders.settings import ImageSettings
 
-ROWS = 4096
-"""Rows a batch: memory is a few batches, however many rows there are."""
+SIZE = 1 << 24
+"""Bytes of images a batch: memory is a few batches, however many rows there are."""
 
 
 @stage
@@ -25,12 +25,13 @@ def prepare(output: Output, table: ArtifactRef, image: "ImageSettings") -> None:
     shape = (image.height, image.width, image.channels)
     with pq.ParquetFile(table.path, pre_buffer=False) as parquet:
         count = parquet.metadata.num_rows
-        output.require_space(count * (int(np.prod(shape)) * 4 + 8))
+        image_bytes = int(np.prod(shape)) * 4
+        output.require_space(count * (image_bytes + 8))
         with (
             NpyWriter(output.folder / "images.npy", (count, *shape), np.float32) as images,
             NpyWriter(output.folder / "labels.npy", (count,), np.int64) as labels,
         ):
-            for batch in parquet.iter_batches(ROWS):
+            for batch in parquet.iter_batches(batch_rows(image_bytes, SIZE)):
                 pixels, label = from_batch(batch)
                 images.write(to_images(pixels, shape))
                 labels.write(label.astype(np.int64))

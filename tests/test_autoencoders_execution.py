@@ -120,5 +120,5 @@ def test_a_network_that_branches_is_refused():
     """Its layers do not simply follow one another."""
     inputs = keras.Input((8, 8, 1))
     layer = keras.layers.Conv2D(1, 3, padding="same")
-    with pytest.raises(ValueError, match="Sequential"):
+    with pytest.raises(TypeError, match="Sequential"):
         execution_form(keras.Model(inputs, layer(layer(inputs))), "float32")

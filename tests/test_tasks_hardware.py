@@ -33,6 +33,36 @@ def test_a_processor_is_known_by_its_flags(tmp_path, monkeypatch, text, answer):
     assert not _cpu_has_bfloat16(tmp_path / "absent")
 
 
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "visible", "answer"),
+    [
+        ("avx2", "echo 9.0", None, "bfloat16"),
+        ("avx512_bf16", "echo 7.5; echo 9.0", None, "float32"),  # it trains on the GPU
+        ("avx512_bf16", "echo 7.5", "-1", "bfloat16"),  # which is hidden
+        ("avx512_bf16", "echo driver mismatch; exit 9", None, "bfloat16"),
+        ("avx2", None, None, "float32"),
+    ],
+)
+def test_a_gpu_decides_where_tensorflow_uses_one(tmp_path, monkeypatch, cpu, gpu, visible, answer):
+    """NVIDIA's tool is played by a script."""
+    (tmp_path / "cpuinfo").write_text(f"flags\t\t: fpu {cpu}\n")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(_cpu_has_bfloat16, "__defaults__", (tmp_path / "cpuinfo",))
+    if gpu is not None:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{gpu}\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        library = tmp_path / "nvidia_cudnn_cu12-9.0.dist-info"
+        library.mkdir()
+        (library / "METADATA").write_text("Name: nvidia-cudnn-cu12\nVersion: 9.0\n")
+        monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert settled(SEED).training.precision == answer
+
+
 def test_auto_is_settled_and_a_forced_precision_stays():
     """All other settings stay as they are."""
     assert settled(QUICK).training.precision in ("float32", "bfloat16")

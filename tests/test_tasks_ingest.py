@@ -66,8 +66,10 @@ def test_prepare_makes_images_of_the_rows(store, data):
     assert np.load(artifact["labels.npy"].path).tolist() == [i % 10 for i in range(20)]
 
 
-def test_files_longer_than_a_batch_are_joined_right(store, tmp_path, write_dataset):
+def test_files_longer_than_a_batch_are_joined_right(store, tmp_path, write_dataset, monkeypatch):
     """Images and labels arrive in blocks of different sizes; row 20,000 keeps its own label."""
+    monkeypatch.setattr("tasks.ingest.PART", 1 << 16)
+    monkeypatch.setattr("tasks.prepare.SIZE", 1 << 16)
     data = write_dataset(tmp_path / "long", train=20_001, test=4, side=4)
     image = ImageSettings(height=4, width=4)
     tables = ingest.compute(store, {"files": find_files(data), "image": image})
@@ -89,9 +91,11 @@ def test_files_longer_than_a_batch_are_joined_right(store, tmp_path, write_datas
         lambda rows: [",".join(f'"{v}"' for v in row.split(",")) for row in rows],
         lambda rows: [row.replace(",", ", ") for row in rows],
         lambda rows: [*rows, "", ""],
+        lambda rows: [row.replace(",", " ,00") for row in rows],
     ],
-    ids=["header", "byte order mark", "CRLF", "quotes", "spaces", "blank lines at the end"],
-)
+    ids=["header", "byte order mark", "CRLF", "quotes", "spaces", "blank lines at the end",
+         "leading zeros"],
+)  # fmt: skip
 def test_harmless_differences_are_accepted(store, data, change):
     """The same images come out, whatever program wrote the file."""
     before = ingested(store, data)["test.parquet"].sha256
@@ -110,6 +114,43 @@ def test_column_numbers_that_pandas_writes_are_a_header(store, tmp_path, write_d
 
     after = ingest.compute(store, {"files": find_files(data), "image": ImageSettings()})
     assert after["test.parquet"].sha256 == before
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_column_numbers_that_could_be_an_image_are_refused(store, data, first):
+    """With those of the labels they would make a pair: an image that nobody drew."""
+    for name in ("test_data.csv", "test_labels.csv"):
+        rows = lines(data / name)
+        width = rows[0].count(",") + 1
+        rewrite(data / name, [",".join(str(first + i) for i in range(width)), *rows])
+
+    with pytest.raises(DataError, match=r"test_data\.csv, row 1, .*header=False"):
+        ingested(store, data)
+
+
+@pytest.mark.parametrize("text", ["7", "7\n", "7\r\n", "\ufeff7", "a\n7", "a\r\n7\r"])
+def test_the_smallest_files_are_read(store, data, text):
+    """One row, with or without a header, a line end, a byte order mark."""
+    rewrite(data / "test_data.csv", lines(data / "test_data.csv")[:1])
+    (data / "test_labels.csv").write_bytes(text.encode())
+
+    table = pq.read_table(ingested(store, data)["test.parquet"].path)
+    assert table["label"].to_pylist() == [7]
+
+
+def test_images_need_not_be_small(store, tmp_path):
+    """Memory goes by bytes, not by rows: four images of 2048 x 2048 in colour."""
+    image = ImageSettings(height=2048, width=2048, channels=3)
+    rows = ["7," * (2048 * 2048 * 3 - 1) + str(value) for value in (1, 2)]
+    for split in ("train", "test"):
+        rewrite(tmp_path / f"{split}_data.csv", rows)
+        rewrite(tmp_path / f"{split}_labels.csv", ["0", "1"])
+    tables = ingest.compute(store, {"files": find_files(tmp_path), "image": image})
+    made = prepare.compute(store, {"table": tables["test.parquet"], "image": image})
+
+    images = np.load(made["images.npy"].path, mmap_mode="r")
+    assert images.shape == (2, 2048, 2048, 3)
+    assert (images[:, -1, -1, -1] * 255).round().tolist() == [1, 2]
 
 
 def test_both_spellings_of_labels_are_accepted(store, data):
@@ -138,6 +179,12 @@ def set_cell(row, column, value):
         ("test_data.csv", set_cell(2, 3, ""), r"row 2, column 3: .* got nothing"),
         ("test_data.csv", set_cell(2, 3, "0.5"), r"row 2, column 3: .* '0.5'.*not scaled"),
         ("test_data.csv", set_cell(2, 3, "nan"), r"row 2, column 3: .* 'nan'"),
+        ("test_data.csv", set_cell(2, 3, "0x10"), r"row 2, column 3: .* '0x10'"),
+        ("test_data.csv", set_cell(2, 3, '"1"2'), r"cannot be read as CSV: not whole numbers"),
+        ("test_data.csv", set_cell(2, 3, "1 2"), r"row 2, column 3: .* '1 2'"),
+        ("test_data.csv", set_cell(2, 3, "9" * 5000), r"row 2, column 3: .* '999"),
+        ("test_data.csv", set_cell(3, 1, "\ufeff7"), r"row 3, column 1: .*expected a whole"),
+        ("test_data.csv", lambda rows: [rows[0].replace(",", ";")], r"row 1, .*semicolons"),
         ("test_data.csv", set_cell(9, 64, None), r"row 9, column 64: .* ends after 63 of 64"),
         ("test_data.csv", set_cell(9, 64, "1,2"), r"row 9, column 65: .*has 65 values"),
         ("test_data.csv", lambda rows: [f"{i},{r}" for i, r in enumerate(rows)],
@@ -150,6 +197,8 @@ def set_cell(row, column, value):
          "too many"),
         ("test_labels.csv", lambda rows: [*rows, "3"], r"row 21, column 1: one label too many.*"
          "20 images.*21 labels"),
+        ("test_labels.csv", lambda rows: ["0", *rows], r"row 21, .* header .*header=False"),
+        ("test_labels.csv", lambda rows: ["", *rows, "", "3"], r"row 23, column 1: one label"),
         ("test_labels.csv", lambda rows: rows[:-2], r"test_data.csv, row 19, column 1: one image "
          "too many"),
         ("test_labels.csv", set_cell(4, 1, "B"), r"row 4, column 1: .* got 'B'"),
@@ -215,8 +264,9 @@ def test_a_missing_folder_is_named(tmp_path):
         find_files(tmp_path / "nowhere")
 
 
-def test_a_file_of_many_blocks_is_read_whole(store, data):
+def test_a_file_of_many_blocks_is_read_whole(store, data, monkeypatch):
     """Blocks of the file and parts of the table end anywhere; dialects may change on the way."""
+    monkeypatch.setattr("tasks.ingest.PART", 1 << 18)
     rows = lines(data / "test_data.csv") * 1700  # 34,000 rows, some 6 MB
     expected = np.loadtxt(rows, delimiter=",", dtype=np.uint8)
     rows[20_000] = '"' + rows[20_000].replace(",", '","') + '"'
