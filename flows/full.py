@@ -12,7 +12,7 @@ if __name__ == "__main__":  # as a script: this checkout's packages, wherever it
 import datetime
 
 from cyclopts import App
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
@@ -24,16 +24,20 @@ from tasks.evaluate import evaluate
 from tasks.hardware import settled
 from tasks.ingest import find_files, ingest
 from tasks.journal import Journal
+from tasks.machine import KEEP_RUNS, setting
 from tasks.prepare import prepare
 from tasks.render import render
-from tasks.runs import Results, metrics_table, publish_run, read_metrics, summary
+from tasks.runs import Results, embedded, lineage, metrics_table, publish_run, read_metrics, summary
 from tasks.steps import Execution, Steps
 from tasks.store import Artifact, ArtifactRef, Store
 from tasks.train import train
+from tasks.upkeep import collect_garbage
 
 HOME = Path(__file__).resolve().parents[1]
 SAMPLE = HOME / "data" / "sample"
 ARTIFACTS = HOME / "artifacts"
+SHOWN = ("denoising", "reconstructions", "loss_curves")
+"""The figures on Prefect's pages."""
 
 
 def pipeline(step: Steps, files: dict[str, ArtifactRef], settings: Settings) -> dict[str, Artifact]:
@@ -105,6 +109,7 @@ def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIF
         The folder of this run.
     """
     store, settings = Store(artifacts), settled(settings)
+    keep_runs = setting(KEEP_RUNS)
     with Journal(store, datetime.datetime.now(datetime.UTC), flow_run.name, settings) as journal:
         files = find_files(data)
         journal.reads({role: ref.uri for role, ref in files.items()})
@@ -116,18 +121,36 @@ def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIF
             metrics=read_metrics(made["evaluate"]["metrics.json"]),
         )
         folder = publish_run(store, results)
-    show(results, folder)
+    show(store, results, folder)
+    if keep_runs:
+        freed = collect_garbage(store, keep_runs, dry_run=False)
+        get_run_logger().info(
+            "%s=%s: %s old things removed, %s MB.", KEEP_RUNS, keep_runs, len(freed),
+            f"{sum(one.size for one in freed) / 1e6:,.1f}",
+        )  # fmt: skip
     return str(folder)
 
 
-def show(results: Results, folder: Path) -> None:
+def show(store: Store, results: Results, folder: Path) -> None:
     """Put on Prefect's pages what they should show of a run."""
-    create_markdown_artifact(summary(results), key="summary", description="Results of the run")
+    create_markdown_artifact(
+        summary(results) + embedded(results.files[f"figures/{name}.png"] for name in SHOWN),
+        key="summary",
+        description="Results of the run",
+    )
     create_table_artifact(
         metrics_table(results.metrics), key="metrics", description="Metrics on the test images"
     )
+    create_markdown_artifact(
+        lineage(store, results),
+        key="lineage",
+        description="What each step read; Prefect's V2 pages show it as a drawing",
+    )
     create_link_artifact(
-        folder.as_uri(), key="run-folder", link_text=str(folder), description="The run's files"
+        folder.as_uri(),
+        key="run-folder",
+        link_text=str(folder),
+        description="The run's files; copy the path, browsers open no folders from a page",
     )
 
 

@@ -38,8 +38,10 @@ HOME = Path(__file__).resolve().parents[1]
 POOL = "local-process"
 HEARTBEAT = 30
 """Seconds between two signs of life of a run: the shortest that Prefect allows."""
-SILENCE = 90
-"""Seconds without one after which a run counts as crashed."""
+SILENCE = 150
+"""Seconds without one after which a run counts as crashed; the server may be away for a minute."""
+START = 900
+"""Seconds within which a run that a worker took must begin; a container has to come first."""
 SHORT_LIFE, SHORT_LIVES = 30, 3
 """Seconds, and how many times in a row: what dies sooner so often is not started again."""
 ENVIRONMENT = {
@@ -48,6 +50,10 @@ ENVIRONMENT = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
     "PREFECT_SERVER_DATABASE_TIMEOUT": "60",  # SQLite waits that long instead of "is locked"
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    # Writing in larger batches: where many write at once, SQLite refuses whoever has read before
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "1000",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
 """What the server and its runs are told; what is set outside goes before it."""
 
@@ -157,7 +163,7 @@ def set_up(url: str, environment: Mapping[str, str]) -> None:
     with temporary_settings({PREFECT_API_URL: url}):
         with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        _end_silent_runs()
+        _end_dead_runs()
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=HOME, env=dict(environment), capture_output=True, text=True, check=False,
@@ -166,36 +172,42 @@ def set_up(url: str, environment: Mapping[str, str]) -> None:
         raise PipelineError(f"The deployments were refused:\n{done.stdout}{done.stderr}")
 
 
-def _end_silent_runs() -> None:
-    """Have the server mark a run as crashed that gives no more signs of life.
+def _end_dead_runs() -> None:
+    """Have the server mark a run as crashed that gives no more signs of life, or none at all.
 
     Prefect's own servers do nothing of the kind by themselves; a run whose machine died would be
     Running for ever, and its deployment's turn would never end.
     """
-    name = "Crash runs that are silent"
-    if _exists(name):
-        return
     ended = {f"prefect.flow-run.{state}"
              for state in ("Completed", "Failed", "Cancelled", "Crashed")}  # fmt: skip
+    beat = "prefect.flow-run.heartbeat"
+    _end_runs("Crash silent runs", {beat}, {beat, *ended}, SILENCE)
+    pending = "prefect.flow-run.Pending"
+    started = {"prefect.flow-run.Running", "prefect.flow-run.Scheduled"}
+    _end_runs("Crash runs that do not start", {pending}, {beat, *started, *ended}, START)
+
+
+def _end_runs(name: str, after: set[str], expect: set[str], seconds: int) -> None:
+    """Create the automation that crashes runs with no event of `expect` in time, if it is new."""
+    if _exists(name):
+        return
+    message = (
+        f"No sign of life for {seconds} s: the process, its machine or the network died. Run it "
+        "again; it goes on from the last finished epoch."
+    )
     automation = Automation(
         name=name,
-        description=f"No heartbeat for {SILENCE} s: whatever ran it is dead.",
+        description=f"{', '.join(sorted(after))}, and no more for {seconds} s.",
         trigger=EventTrigger(
             match={"prefect.resource.id": "prefect.flow-run.*"},
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat", *ended},
+            after=after,
+            expect=expect,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=SILENCE),
+            within=timedelta(seconds=seconds),
         ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                message=f"No heartbeat for {SILENCE} s: the process, its machine or the "
-                "network died. Run it again; it goes on from the last finished epoch.",
-            )
-        ],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
     )
     _ = automation.create()  # synchronous outside a loop, whatever its type says
 

@@ -1,5 +1,6 @@
 """Ingest: four CSV files become two checked Parquet tables."""
 
+import functools
 import itertools
 import os
 import re
@@ -28,6 +29,7 @@ from tasks.csv_faults import (
 )
 from tasks.logs import run_logger
 from tasks.npy import batch_rows
+from tasks.retries import patiently
 from tasks.stage import stage
 from tasks.store import ArtifactRef, Output
 
@@ -66,7 +68,9 @@ def find_files(folder: Path) -> dict[str, ArtifactRef]:
         raise DataError(f"{folder}: no such folder. Give the folder of the CSV files with --data.")
     found = {role: _find(folder, names) for role, names in ROLES.items()}
     try:
-        return {role: ArtifactRef.of(path) for role, path in found.items()}
+        return {
+            role: patiently(functools.partial(ArtifactRef.of, path)) for role, path in found.items()
+        }
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}).") from error
 

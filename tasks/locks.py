@@ -46,6 +46,24 @@ def unlock(path: Path, descriptor: int) -> None:
     os.close(descriptor)
 
 
+def shared_lock(path: Path) -> int | None:
+    """Lock a file that stays and that any user may lock, in a folder such as `/tmp`.
+
+    Returns:
+        The open file descriptor that holds the lock, or None where somebody else has it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 def is_locked(path: Path) -> bool:
     """Return whether a living process holds the lock at `path`."""
     if not path.exists():

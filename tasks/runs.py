@@ -1,9 +1,10 @@
 """The folder of a run: links to what its stages published, and what people read first."""
 
+import base64
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def publish_run(store: Store, results: Results) -> Path:
         "settings.json": to_json(results.record.settings.model_dump(mode="json")),
         "manifest.json": to_json(_manifest(results)),
         "run.json": results.record.model_dump_json(indent=1).encode(),
-        "summary.md": (summary(results) + _figures(results)).encode(),
+        "summary.md": (
+            summary(results) + _figures(results) + "\n" + lineage(store, results)
+        ).encode(),
     }
     with explained(store.root):
         final = store.root / "runs" / name
@@ -169,10 +172,42 @@ def summary(results: Results) -> str:
     return "\n".join(lines)
 
 
+def lineage(store: Store, results: Results) -> str:
+    """Return in Markdown which files each step of the run read: a table and a mermaid drawing."""
+    rows = ["| step | read |", "| --- | --- |"]
+    boxes, arrows = [], []
+    made_by: dict[str, tuple[str, str]] = {}
+    for role, ref in sorted(results.data.items()):
+        boxes.append(f'  {role}[("{ref.path.name}")]')
+        made_by[ref.sha256] = (role, f"`{ref.path.name}`")
+    for step in results.record.steps:
+        manifest = store.manifest(step.stage, step.key)
+        node = step.step.replace(" ", "_")
+        sources = dict.fromkeys(made_by[digest] for digest in manifest.parts.inputs.values())
+        rows.append(f"| {step.step} | {', '.join(name for _, name in sources)} |")
+        boxes.append(f'  {node}["{step.step}"]')
+        arrows += [f"  {source} --> {node}" for source in dict.fromkeys(box for box, _ in sources)]
+        made_by |= {
+            entry.sha256: (node, f"`{name}` of {step.step}")
+            for name, entry in manifest.files.items()
+        }
+    drawing = ["```mermaid", "flowchart LR", *boxes, *arrows, "```"]
+    return "\n".join([*rows, "", *drawing, ""])
+
+
 def _figures(results: Results) -> str:
     """Return the figures in Markdown, as they stand beside the summary."""
     names = [name for name in sorted(results.files) if name.endswith(".png")]
     return "".join(f"\n![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in names)
+
+
+def embedded(figures: Iterable[ArtifactRef]) -> str:
+    """Return PNG files in Markdown that needs no files beside it."""
+    return "".join(
+        f"\n![{ref.path.stem.replace('_', ' ')}](data:image/png;base64,"
+        f"{base64.b64encode(ref.path.read_bytes()).decode()})\n"
+        for ref in figures
+    )
 
 
 def _manifest(results: Results) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from autoencoders.errors import PipelineError
 from tasks.cache import SERIALIZER, ArtifactStorage, KernelLocks, address
 from tasks.code import code_parts, edited_since_read, library_versions, reached
+from tasks.retries import DELAYS, retry_condition
 from tasks.store import Artifact, ArtifactRef, KeyParts, Output, Store
 
 P = ParamSpec("P")
@@ -117,6 +118,9 @@ class Stage(Generic[P]):
                 stage=self, lock_manager=LOCKS, isolation_level=IsolationLevel.SERIALIZABLE
             ),
             result_serializer=SERIALIZER,
+            retries=len(DELAYS),
+            retry_delay_seconds=DELAYS,
+            retry_condition_fn=retry_condition,
             cache_result_in_memory=False,  # a deleted artifact must not be served from memory
         )
         # Prefect's constructor asks for a storage that is registered with a server; this one

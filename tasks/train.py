@@ -8,6 +8,7 @@ import numpy as np
 from autoencoders.randomness import derived_seed
 from tasks.checkpoint import load_checkpoint, save_checkpoint
 from tasks.keras_files import save_network
+from tasks.machine import training_turn
 from tasks.progress import Progress
 from tasks.stage import stage
 from tasks.store import ArtifactRef, Output
@@ -19,6 +20,7 @@ HISTORY = ["loss", "val_loss"]
 
 
 @stage
+@training_turn()
 def train(
     output: Output,
     inputs: ArtifactRef,
