@@ -24,6 +24,7 @@ from tasks.evaluate import evaluate
 from tasks.hardware import settled
 from tasks.ingest import find_files, ingest
 from tasks.journal import Journal
+from tasks.logs import hide_tracebacks
 from tasks.machine import KEEP_RUNS, setting
 from tasks.prepare import prepare
 from tasks.render import render
@@ -108,6 +109,7 @@ def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIF
     Returns:
         The folder of this run.
     """
+    hide_tracebacks()
     store, settings = Store(artifacts), settled(settings)
     keep_runs = setting(KEEP_RUNS)
     with Journal(store, datetime.datetime.now(datetime.UTC), flow_run.name, settings) as journal:

@@ -17,6 +17,7 @@ from prefect import flow
 
 from flows.options import run_command
 from tasks.draw_glyphs import SPLITS, draw_split, split_typefaces, survey_fonts
+from tasks.logs import hide_tracebacks
 
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 
@@ -32,6 +33,7 @@ def glyphs(fonts: Path, out: Path, train: int = 60_000, test: int = 10_000, seed
         test: Number of test images.
         seed: Seed of the split, of slants and weights, and of the order.
     """
+    hide_tracebacks()
     found = survey_fonts(fonts)
     shares = split_typefaces(found.faces, train, test, seed)
     for split, count in zip(SPLITS, (train, test), strict=True):

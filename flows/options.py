@@ -1,6 +1,5 @@
 """Command lines: settings over a preset, and one clear line for every error a user can cause."""
 
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -50,8 +49,6 @@ def over_preset(preset: Preset, given: Settings = SEED) -> Settings:
 def run_command(app: App) -> None:
     """Run a command line and leave with its exit code: 0, 1 for an error of the data or the
     store, 2 for one of the command line, 130 or 143 if it was stopped."""
-    for name in ("prefect.flow_runs", "prefect.task_runs"):
-        logging.getLogger(name).addFilter(_without_traceback)
     # Prefect's engine ends a flow at SIGTERM and then raises the signal again, for this handler;
     # without one the process would die on the spot and leave its temporary server behind
     signal.signal(signal.SIGTERM, _stop)
@@ -112,12 +109,3 @@ def _told(error: CycloptsError) -> str:
         f"--{'.'.join(map(str, fault['loc']))}: {fault['msg']}. Received: {fault['input']}"
         for fault in cause.errors()
     )
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """Keep Prefect's word that a run failed, but not the way through our code to a wrong file."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, PipelineError):
-        record.exc_info = None
-        record.exc_text = None
-    return True

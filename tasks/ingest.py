@@ -1,6 +1,5 @@
 """Ingest: four CSV files become two checked Parquet tables."""
 
-import functools
 import itertools
 import os
 import re
@@ -67,12 +66,17 @@ def find_files(folder: Path) -> dict[str, ArtifactRef]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder. Give the folder of the CSV files with --data.")
     found = {role: _find(folder, names) for role, names in ROLES.items()}
+    return {role: _look(path) for role, path in found.items()}
+
+
+def _look(path: Path) -> ArtifactRef:
     try:
-        return {
-            role: patiently(functools.partial(ArtifactRef.of, path)) for role, path in found.items()
-        }
+        return patiently(ArtifactRef.of, path)
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}). See that the disk answers and that you "
+            "may read the file, and run again."
+        ) from error
 
 
 def _find(folder: Path, names: tuple[str, ...]) -> Path:

@@ -6,6 +6,7 @@ Wrong data, a full disk or a training that diverged would only fail again.
 import errno
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tasks.logs import run_logger
@@ -36,18 +37,18 @@ def retry_condition(task: Any, task_run: Any, state: Any) -> bool:
     return may_pass(state.result(raise_on_failure=False))
 
 
-def patiently(work: Callable[[], T]) -> T:
+def patiently(read: Callable[[Path], T], path: Path) -> T:
     """Do outside a task what a task does: try again as long as the error may pass.
 
     Raises:
-        Exception: Whatever `work` raised at last.
+        Exception: Whatever `read` raised at last.
     """
     for delay in DELAYS:
         try:
-            return work()
+            return read(path)
         except OSError as error:
             if not may_pass(error):
                 raise
-            run_logger().warning("%s; trying again in %s s.", error, delay)
+            run_logger().warning("%s: %s; trying again in %g s.", path, error.strerror, delay)
         time.sleep(delay)
-    return work()
+    return read(path)

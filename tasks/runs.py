@@ -187,10 +187,8 @@ def lineage(store: Store, results: Results) -> str:
         rows.append(f"| {step.step} | {', '.join(name for _, name in sources)} |")
         boxes.append(f'  {node}["{step.step}"]')
         arrows += [f"  {source} --> {node}" for source in dict.fromkeys(box for box, _ in sources)]
-        made_by |= {
-            entry.sha256: (node, f"`{name}` of {step.step}")
-            for name, entry in manifest.files.items()
-        }
+        for name, entry in manifest.files.items():
+            made_by.setdefault(entry.sha256, (node, f"`{name}` of {step.step}"))
     drawing = ["```mermaid", "flowchart LR", *boxes, *arrows, "```"]
     return "\n".join([*rows, "", *drawing, ""])
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, Protocol
 
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 
 from tasks.journal import Journal
 from tasks.stage import Stage, references
@@ -31,8 +32,6 @@ class Execution:
         """Let stages publish in `store`."""
         self.store = store
         self.journal = journal
-        self._made: dict[str, State] = {}
-        """By its sha256, the task run that made or found a file: the arrows on Prefect's pages."""
 
     def __call__(
         self, label: str, stage: Stage[P], /, *args: P.args, **kwargs: P.kwargs
@@ -44,16 +43,17 @@ class Execution:
         """
         started = time.monotonic()
         inputs = stage.named(*args, **kwargs)
-        before = [self._made[ref.sha256] for _, ref in references(inputs)
-                  if ref.sha256 in self._made]  # fmt: skip
         self.journal.begin(label, stage.name, stage.parts(inputs).key)
         with explained(self.store.root):
-            state: State = stage.task(
-                str(self.store.root), label, inputs, return_state=True, wait_for=before
+            state: State = stage.task(  # type: ignore[assignment]
+                str(self.store.root), label, inputs, return_state=True
             )
         self.journal.end(state.name or "", round(time.monotonic() - started, 3))
         artifact = Artifact.model_validate(state.result())
-        self._made |= dict.fromkeys((ref.sha256 for ref in artifact.files.values()), state)
+        if (context := FlowRunContext.get()) is not None:
+            # Prefect draws arrows between tasks by the addresses of their results in memory; ours
+            # are freed, and what comes to lie there next would get an arrow for nothing
+            context.run_results.clear()
         return artifact
 
 

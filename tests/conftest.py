@@ -5,8 +5,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,11 @@ from prefect.testing.utilities import prefect_test_harness
 
 # Where the tests run in the background of a script, Ctrl-C is ignored, and by all children too
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# A training of the machine's owner must not stop the tests, nor they each other
+os.environ["AUTOENCODERS_TRAININGS"] = "64"
 
 HOME = Path(__file__).resolve().parents[1]
+IMAGE = {"height": 12, "width": 12}
 SHARED = HOME.parent / "shared" / "notmnist"
 
 
@@ -77,6 +82,118 @@ class Project:
             self.run("cli.py", "explain", step, *options, "--json")
         )
         return found
+
+
+class Served:
+    """A project with a server, a worker and deployments, as `make server` starts them."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        """Copy the project into `folder` and start everything.
+
+        Its nightly deployment takes small data every ten seconds, once it is switched on.
+        """
+        self.port = free_port()
+        kept = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+        self.environment = {
+            **kept,
+            "PREFECT_HOME": str(folder / "home"),
+            "PYTHONPATH": str(folder),
+            "AUTOENCODERS_WEBHOOK": "http://127.0.0.1:9/nobody",
+            **environment,
+        }
+        self.project = Project.made(folder, self.environment)
+        self.log = folder / "server.log"
+        settings = {"image": IMAGE, "training": {"epochs": 1}}
+        parameters = {"data": str(folder / "data"), "settings": settings,
+                      "artifacts": str(folder / "nightly")}  # fmt: skip
+        text = (HOME / "prefect.yaml").read_text()
+        text = text.replace('cron: "0 3 * * *", timezone: UTC', "interval: 10")
+        text = text.replace("{data: data/sample}", json.dumps(parameters))
+        (folder / "prefect.yaml").write_text(text)
+        self.process = self.started()
+
+    def started(self) -> subprocess.Popen[bytes]:
+        """Start everything, and wait until it is there."""
+        before = len(self.said())
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, self.project.folder / "flows" / "server.py", "--port",
+                 str(self.port)],
+                env=self.environment, cwd=self.project.folder, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        self.environment["PREFECT_API_URL"] = f"http://127.0.0.1:{self.port}/api"
+        self.wait(lambda: "Ctrl-C stops it" in self.said()[before:], 180)
+        return self.process
+
+    def said(self) -> str:
+        """Return all that was written to the terminal."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def wait(self, condition: Callable[[], object], seconds: float) -> None:
+        """Wait for something to become true."""
+        for _ in range(int(4 * seconds)):
+            if condition():
+                return
+            time.sleep(0.25)
+        raise AssertionError(self.said()[-5000:])
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does, all of it."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(90)
+        assert self.process.returncode == 143, self.said()[-5000:]
+
+    def kill(self, *words: str) -> None:
+        """Kill at once every process below this one whose command has one of the words."""
+        for process, command in descendants(self.process.pid).items():
+            if any(word in command for word in words):
+                os.kill(process, signal.SIGKILL)
+
+    def prefect(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run one of Prefect's commands, from some other folder."""
+        return subprocess.run(
+            [sys.executable, "-m", "prefect", *map(str, arguments)],
+            cwd="/", env=self.environment, capture_output=True, text=True, timeout=280,
+        )  # fmt: skip
+
+    def deployed(self, deployment: str, artifacts: Path, *options: str, **training: object) -> Any:
+        """Run a deployment on the small data."""
+        settings = {"image": IMAGE, "training": {"epochs": 2, **training}}
+        return self.prefect(
+            "deployment", "run", f"full/{deployment}", *options,
+            "-p", f"data={self.project.folder / 'data'}", "-p", f"artifacts={artifacts}",
+            "-p", f"settings={json.dumps(settings)}",
+        )  # fmt: skip
+
+    def states(self) -> list[str]:
+        """Return the states of all flow runs, the newest first, once the server answers."""
+        for _ in range(60):
+            shown = self.prefect("flow-run", "ls", "--limit", 200, "-o", "json")
+            if shown.returncode == 0:
+                return [run["state_type"] for run in json.loads(shown.stdout)]
+            time.sleep(1)
+        raise AssertionError(shown.stdout + shown.stderr)
+
+
+def descendants(process: int) -> dict[int, str]:
+    """Return the commands of all processes below a process, by number."""
+    shown = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split(None, 2) for line in shown.splitlines()]
+    found: dict[int, str] = {}
+    for number, parent, command in rows:  # a child's number may be the smaller one
+        if int(parent) == process:
+            found |= {int(number): command, **descendants(int(number))}
+    return found
+
+
+def free_port() -> int:
+    """Return a port of this machine where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 @pytest.fixture(scope="session")

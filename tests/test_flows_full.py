@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -125,7 +126,29 @@ def test_a_run_leaves_what_people_look_for(twice):
     per_image = pq.read_table(latest / "per_image.parquet").to_pandas()
     assert len(per_image) == 20
     assert per_image["denoiser_mse"].mean() == pytest.approx(metrics["denoiser"]["mse"])
-    assert "| denoiser |" in (latest / "summary.md").read_text()
+    text = (latest / "summary.md").read_text()
+    assert "| denoiser |" in text
+    assert (
+        "| train denoiser | `images.npy` of add noise train, `images.npy` of prepare train |"
+        in (text)
+    )
+    assert "  add_noise_train --> train_denoiser\n" in text
+
+
+def test_old_runs_are_pruned_by_a_setting(twice, tmp_path, run_flow):
+    """The newest stays, with all it needs."""
+    folder, *_ = twice
+    artifacts = shutil.copytree(folder / "artifacts", tmp_path / "artifacts", symlinks=True)
+    result = run_flow(
+        "full", "--data", folder / "data", "--artifacts", artifacts, *SMALL, "--seed", 1,
+        AUTOENCODERS_KEEP_RUNS="1",
+    )  # fmt: skip
+
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "AUTOENCODERS_KEEP_RUNS=1: " in result.stdout + result.stderr
+    [run] = (artifacts / "runs").iterdir()
+    assert len(contents(run)) == 15
+    assert len(list((artifacts / "train").iterdir())) == 2
 
 
 def test_the_last_lines_say_where_it_is(twice):

@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -17,10 +15,10 @@ from prefect.cli.deploy._models import DeploymentConfig
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.full import full
-from tests.conftest import HOME, Project
+from tests.conftest import HOME, Served, descendants
+from tests.test_flows_full import contents
 
 DEPLOYMENTS = yaml.safe_load((HOME / "prefect.yaml").read_text())["deployments"]
-IMAGE = {"height": 12, "width": 12}
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["name"])
@@ -44,82 +42,20 @@ def test_the_form_of_a_deployment_shows_help_and_range():
     assert schema["epochs"]["description"].startswith("Passes over the training images")
 
 
-class Served:
-    """A project whose server, worker and deployments run."""
-
-    def __init__(self, project: Project, port: int) -> None:
-        """Name the project and the port of its server."""
-        self.project = project
-        self.environment = {
-            **project.environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        }  # fmt: skip
-
-    def prefect(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run one of Prefect's commands, from some other folder."""
-        return subprocess.run(
-            [sys.executable, "-m", "prefect", *map(str, arguments)],
-            cwd="/", env=self.environment, capture_output=True, text=True, timeout=280,
-        )  # fmt: skip
-
-    def runs(self) -> list[tuple[str, str]]:
-        """Return the name of the deployment's flow run and its state, the newest first."""
-        shown = self.prefect("flow-run", "ls", "--limit", 50, "-o", "json")
-        return [(run["name"], run["state_type"]) for run in json.loads(shown.stdout)]
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """Start `flows/server.py` of a copy whose nightly run takes small data every ten seconds."""
-    folder = tmp_path_factory.mktemp("served")
-    environment = {name: value for name, value in os.environ.items()
-                   if name != "PREFECT_API_URL"}  # fmt: skip
-    environment["PREFECT_HOME"] = str(folder / "home")
-    environment["PYTHONPATH"] = str(folder)
-    environment["AUTOENCODERS_WEBHOOK"] = "http://127.0.0.1:9/nobody"
-    project = Project.made(folder, environment)
-    settings = {"image": IMAGE, "training": {"epochs": 1}}
-    text = (HOME / "prefect.yaml").read_text()
-    text = text.replace('cron: "0 3 * * *", timezone: UTC', "interval: 10")
-    text = text.replace(
-        "{data: data/sample}",
-        json.dumps({"data": str(folder / "data"), "settings": settings,
-                    "artifacts": str(folder / "nightly")}),
-    )  # fmt: skip
-    (folder / "prefect.yaml").write_text(text)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = (folder / "server.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, folder / "flows" / "server.py", "--port", str(port)],
-        env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    """Start everything once for this module."""
+    served = Served(tmp_path_factory.mktemp("served"))
     try:
-        for _ in range(360):
-            said = (folder / "server.log").read_text()
-            if "Ctrl-C stops it" in said or process.poll() is not None:
-                break
-            time.sleep(0.5)
-        assert "Ctrl-C stops it" in said, said
-        yield Served(project, port)
+        yield served
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(90)
-    assert process.returncode == 143, (folder / "server.log").read_text()
-
-
-def parameters(served: Served, artifacts: Path, **training: object) -> list[str]:
-    """Return the options of a deployment run on the small data."""
-    settings = {"image": IMAGE, "training": {"epochs": 2, **training}}
-    return ["-p", f"data={served.project.folder / 'data'}", "-p", f"artifacts={artifacts}",
-            "-p", f"settings={json.dumps(settings)}"]  # fmt: skip
+        served.stop()
 
 
 @pytest.mark.slow
 def test_a_deployment_runs_from_any_folder(served, tmp_path):
     """Prefect's command ends well, and the results are there."""
-    done = served.prefect("deployment", "run", "full/quick", "--watch",
-                          *parameters(served, tmp_path))  # fmt: skip
+    done = served.deployed("quick", tmp_path, "--watch")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "latest" / "metrics.json").is_file()
@@ -128,13 +64,12 @@ def test_a_deployment_runs_from_any_folder(served, tmp_path):
 @pytest.mark.slow
 def test_a_wrong_parameter_is_refused_before_there_is_a_run(served, tmp_path):
     """The server knows the ranges."""
-    before = len(served.runs())
-    done = served.prefect("deployment", "run", "full/quick", "--watch",
-                          *parameters(served, tmp_path, epochs=0))  # fmt: skip
+    before = served.states()
+    done = served.deployed("quick", tmp_path, "--watch", epochs=0)
 
     assert done.returncode == 1
     assert "settings.training.epochs" in done.stdout + done.stderr
-    assert len(served.runs()) == before
+    assert served.states() == before
 
 
 @pytest.mark.slow
@@ -146,11 +81,7 @@ def test_a_schedule_fires_and_a_new_deploy_leaves_its_switch_alone(served):
     assert not schedule["active"]
     served.prefect(*switch, "resume", "full/nightly", schedule["id"])
     latest = served.project.folder / "nightly" / "latest"
-    for _ in range(240):
-        if latest.exists():
-            break
-        time.sleep(0.5)
-    assert latest.exists()
+    served.wait(latest.exists, 120)
     served.prefect(*switch, "pause", "full/nightly", schedule["id"])
 
     again = subprocess.run(
@@ -162,6 +93,74 @@ def test_a_schedule_fires_and_a_new_deploy_leaves_its_switch_alone(served):
     after = json.loads(shown)
     [same] = after["schedules"] if isinstance(after, dict) else after
     assert (same["id"], same["active"]) == (schedule["id"], False)
+
+
+EPOCHS = 400
+"""So many that there is time to kill something."""
+
+
+@pytest.fixture(scope="module")
+def straight(served):
+    """What an uninterrupted run leaves."""
+    folder = served.project.folder / "straight"
+    done = served.deployed("quick", folder, "--watch", epochs=EPOCHS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return contents(folder / "latest")
+
+
+def begun(served: Served, artifacts: Path) -> None:
+    """Start a run, and wait until it trains."""
+    before = len(served.said())
+    done = served.deployed("quick", artifacts, epochs=EPOCHS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    served.wait(lambda: "epoch 20/" in served.said()[before:], 60)
+
+
+@pytest.mark.slow
+def test_a_run_outlives_its_server(served, straight, tmp_path):
+    """Killed on the spot, it comes again by itself, and the run ends well meanwhile."""
+    begun(served, tmp_path)
+    served.kill("server start")
+
+    served.wait((tmp_path / "latest").exists, 180)
+    served.wait(lambda: served.states()[0] == "COMPLETED", 60)
+    assert contents(tmp_path / "latest") == straight
+    assert "Prefect's server has died; starting it again." in served.said()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("killed", [["worker start"], ["worker start", "server start"]])
+def test_a_run_that_was_killed_is_crashed_and_the_next_goes_on(served, straight, tmp_path, killed):
+    """Its state ends right with no one's help, and the next run leaves the same bytes."""
+    begun(served, tmp_path)
+    served.kill(*killed)
+
+    served.wait(lambda: served.states()[0] == "CRASHED", 300)
+    before = len(served.said())
+    done = served.deployed("quick", tmp_path, "--watch", epochs=EPOCHS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "going on after epoch" in served.said()[before:]
+    assert contents(tmp_path / "latest") == straight
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_machine_that_died_needs_nothing_but_a_new_start(served, straight, tmp_path):
+    """All is killed, also what starts the others again."""
+    begun(served, tmp_path)
+    below = descendants(served.process.pid)
+    served.process.kill()
+    served.process.wait()
+    for process in below:
+        os.kill(process, signal.SIGKILL)
+
+    served.started()
+    served.wait(lambda: served.states()[0] == "CRASHED", 300)
+    done = served.deployed("quick", tmp_path, "--watch", epochs=EPOCHS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert contents(tmp_path / "latest") == straight
+    assert not {"RUNNING", "PENDING"} & set(served.states())
 
 
 def test_a_failed_run_tells_a_webhook(run_flow, tmp_path, write_dataset):
