@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -117,10 +118,16 @@ def begun(served: Served, artifacts: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_outlives_its_server(served, straight, tmp_path):
-    """Killed on the spot, it comes again by itself, and the run ends well meanwhile."""
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("away", [0, 60])
+def test_a_run_outlives_its_server(served, straight, tmp_path, away):
+    """Killed on the spot, it comes again by itself; the run waits for it and ends well."""
     begun(served, tmp_path)
+    if away:
+        served.process.send_signal(signal.SIGSTOP)  # so that nothing starts it again
     served.kill("server start")
+    time.sleep(away)
+    served.process.send_signal(signal.SIGCONT)
 
     served.wait((tmp_path / "latest").exists, 180)
     served.wait(lambda: served.states()[0] == "COMPLETED", 60)
