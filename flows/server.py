@@ -16,32 +16,25 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated
 
 import httpx
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
-from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
 
 from autoencoders.errors import PipelineError
+from flows.automations import end_dead_runs, tell_of_dead_runs
+from flows.hooks import WEBHOOK
 from flows.options import run_command
 
 HOME = Path(__file__).resolve().parents[1]
 POOL = "local-process"
 HEARTBEAT = 30
 """Seconds between two signs of life of a run: the shortest that Prefect allows."""
-SILENCE = 150
-"""Seconds without one after which a run counts as crashed; the server may be away for a minute."""
-START = 900
-"""Seconds within which a run that a worker took must begin; a container has to come first."""
 SHORT_LIFE, SHORT_LIVES = 30, 3
 """Seconds, and how many times in a row: what dies sooner so often is not started again."""
 ENVIRONMENT = {
@@ -155,7 +148,7 @@ class _Kept:
 
 
 def set_up(url: str, environment: Mapping[str, str]) -> None:
-    """Create the work pool, what ends silent runs, and the deployments, unless they are there.
+    """Create the work pool, the automations and the deployments, unless they are there.
 
     Raises:
         PipelineError: If the deployments are refused.
@@ -163,60 +156,14 @@ def set_up(url: str, environment: Mapping[str, str]) -> None:
     with temporary_settings({PREFECT_API_URL: url}):
         with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        _end_dead_runs()
+        end_dead_runs()
+        tell_of_dead_runs(os.environ.get(WEBHOOK))
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=HOME, env=dict(environment), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise PipelineError(f"The deployments were refused:\n{done.stdout}{done.stderr}")
-
-
-def _end_dead_runs() -> None:
-    """Have the server mark a run as crashed that gives no more signs of life, or none at all.
-
-    Prefect's own servers do nothing of the kind by themselves; a run whose machine died would be
-    Running for ever, and its deployment's turn would never end.
-    """
-    ended = {f"prefect.flow-run.{state}"
-             for state in ("Completed", "Failed", "Cancelled", "Crashed")}  # fmt: skip
-    beat = "prefect.flow-run.heartbeat"
-    _end_runs("Crash silent runs", {beat}, {beat, *ended}, SILENCE)
-    pending = "prefect.flow-run.Pending"
-    started = {"prefect.flow-run.Running", "prefect.flow-run.Scheduled"}
-    _end_runs("Crash runs that do not start", {pending}, {beat, *started, *ended}, START)
-
-
-def _end_runs(name: str, after: set[str], expect: set[str], seconds: int) -> None:
-    """Create the automation that crashes runs with no event of `expect` in time, if it is new."""
-    if _exists(name):
-        return
-    message = (
-        f"No sign of life for {seconds} s: the process, its machine or the network died. Run it "
-        "again; it goes on from the last finished epoch."
-    )
-    automation = Automation(
-        name=name,
-        description=f"{', '.join(sorted(after))}, and no more for {seconds} s.",
-        trigger=EventTrigger(
-            match={"prefect.resource.id": "prefect.flow-run.*"},
-            after=after,
-            expect=expect,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=seconds),
-        ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
-    )
-    _ = automation.create()  # synchronous outside a loop, whatever its type says
-
-
-def _exists(automation: str) -> bool:
-    try:
-        return bool(Automation.read(name=automation))
-    except ValueError:
-        return False
 
 
 def _await(url: str, server: _Kept) -> None:

@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,29 @@ class Project:
         return found
 
 
+class Listener:
+    """Somebody who is told by POST."""
+
+    def __init__(self) -> None:
+        """Listen on a port of this machine."""
+        self.told: list[dict[str, str]] = []
+        told = self.told
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                told.append(json.loads(self.rfile.read(length)))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Answer)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
 class Served:
     """A project with a server, a worker and deployments, as `make server` starts them."""
 
@@ -93,12 +118,13 @@ class Served:
         Its nightly deployment takes small data every ten seconds, once it is switched on.
         """
         self.port = free_port()
+        self.listener = Listener()
         kept = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
         self.environment = {
             **kept,
             "PREFECT_HOME": str(folder / "home"),
             "PYTHONPATH": str(folder),
-            "AUTOENCODERS_WEBHOOK": "http://127.0.0.1:9/nobody",
+            "AUTOENCODERS_WEBHOOK": self.listener.address,
             **environment,
         }
         self.project = Project.made(folder, self.environment)

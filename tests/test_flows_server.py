@@ -5,9 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from prefect.cli.deploy._models import DeploymentConfig
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.full import full
-from tests.conftest import HOME, Served, descendants
+from tests.conftest import HOME, Listener, Served, descendants
 from tests.test_flows_full import contents
 
 DEPLOYMENTS = yaml.safe_load((HOME / "prefect.yaml").read_text())["deployments"]
@@ -137,13 +135,26 @@ def test_a_run_outlives_its_server(served, straight, tmp_path, away):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("killed", [["worker start"], ["worker start", "server start"]])
-def test_a_run_that_was_killed_is_crashed_and_the_next_goes_on(served, straight, tmp_path, killed):
+@pytest.mark.parametrize(
+    ("killed", "message"),
+    [
+        (["worker start"], "Execution was aborted"),  # its runs notice, and end themselves
+        (["worker start", "server start"], "Execution was aborted"),
+        (["prefect.engine", "worker start"], "No sign of life for 150 s"),
+    ],
+)
+def test_a_run_that_was_killed_is_crashed_and_the_next_goes_on(
+    served, straight, tmp_path, killed, message
+):
     """Its state ends right with no one's help, and the next run leaves the same bytes."""
+    told = len(served.listener.told)
     begun(served, tmp_path)
     served.kill(*killed)
 
     served.wait(lambda: served.states()[0] == "CRASHED", 300)
+    served.wait(lambda: len(served.listener.told) == told + 1, 30)
+    assert message in served.listener.told[-1]["text"]
+    assert served.listener.told[-1]["state"] == "Crashed"
     before = len(served.said())
     done = served.deployed("quick", tmp_path, "--watch", epochs=EPOCHS)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -172,31 +183,17 @@ def test_a_machine_that_died_needs_nothing_but_a_new_start(served, straight, tmp
 
 def test_a_failed_run_tells_a_webhook(run_flow, tmp_path, write_dataset):
     """And says in the log what to do."""
-    received: list[dict[str, str]] = []
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_POST(self):
-            length = int(self.headers["Content-Length"])
-            received.append(json.loads(self.rfile.read(length)))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Answer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    listener = Listener()
     data = write_dataset(tmp_path / "data", side=12)
     (data / "test_data.csv").write_text("1,2\n")
     done = run_flow(
         "full", "--data", data, "--artifacts", tmp_path / "artifacts",
         "--image.height", 12, "--image.width", 12,
-        AUTOENCODERS_WEBHOOK=f"http://127.0.0.1:{server.server_port}/hook",
+        AUTOENCODERS_WEBHOOK=listener.address,
     )  # fmt: skip
-    server.shutdown()
 
     assert done.returncode == 1
-    [message] = received
+    [message] = listener.told
     assert message["state"] == "Failed"
     assert "test_data.csv, row 1" in message["message"]
     assert "run it again" in message["text"]
