@@ -56,7 +56,7 @@ app = App(name="server", help=__doc__)
 @app.default
 def main(
     *,
-    port: Annotated[int, Parameter(validator=Number(gte=1, lte=65535))] = 0,
+    port: Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))] = None,
     runs: Annotated[int, Parameter(validator=Number(gte=1))] = 4,
 ) -> None:
     """Start everything, and stay until Ctrl-C.

@@ -125,6 +125,7 @@ class Served:
             "PREFECT_HOME": str(folder / "home"),
             "PYTHONPATH": str(folder),
             "AUTOENCODERS_WEBHOOK": self.listener.address,
+            "PREFECT_SERVER_API_PORT": str(self.port),
             **environment,
         }
         self.project = Project.made(folder, self.environment)
@@ -143,8 +144,7 @@ class Served:
         before = len(self.said())
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, self.project.folder / "flows" / "server.py", "--port",
-                 str(self.port)],
+                [sys.executable, self.project.folder / "flows" / "server.py"],
                 env=self.environment, cwd=self.project.folder, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self.environment["PREFECT_API_URL"] = f"http://127.0.0.1:{self.port}/api"
