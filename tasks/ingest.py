@@ -27,7 +27,6 @@ from tasks.csv_faults import (
     is_gzipped,
 )
 from tasks.logs import run_logger
-from tasks.npy import batch_rows
 from tasks.retries import patiently
 from tasks.stage import stage
 from tasks.store import ArtifactRef, Output
@@ -112,7 +111,7 @@ def ingest(output: Output, files: dict[str, ArtifactRef], image: "ImageSettings"
 
 def _write_table(path: Path, data: Path, labels: Path, width: int) -> int:
     """Join images and labels row by row into one Parquet file; return how many there were."""
-    counts, rows = [0, 0], batch_rows(width, PART)
+    counts, rows = [0, 0], max(1, PART // width)
     written: Future[None] | None = None
     with (
         pq.ParquetWriter(
