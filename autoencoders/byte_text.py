@@ -24,24 +24,35 @@ def parse_bytes(text: bytes, width: int) -> NDArray[np.uint8] | None:
     """
     characters = np.frombuffer(text, U8)
     digits = characters - U8(ZERO)  # whatever is no digit comes out above 9
-    ends = np.flatnonzero(digits > 9)
-    lines, odd = divmod(len(ends), width)
+    places = np.flatnonzero(digits > 9)  # where the numbers end
+    count = len(places)
+    lines, odd = divmod(count, width)
     if (
         not lines
         or odd
-        or ends[-1] != len(text) - 1
-        or np.count_nonzero(characters == COMMA) != lines * (width - 1)
-        or (characters[ends[width - 1 :: width]] != NEWLINE).any()
+        or len(text) < 2 * count
+        or places[-1] != len(text) - 1
+        or np.count_nonzero(characters == COMMA) != count - lines
+        or (characters[places[width - 1 :: width]] != NEWLINE).any()
     ):
         return None
-    steps = np.diff(ends, prepend=-1)  # a number's digits, and what ends it
-    if steps.min() < 2 or steps.max() > 4:
+    # In front of the text stands, by NumPy's count from behind, its last line feed: no digit
+    values, tens, hundreds = (_before(places, digits) for _ in range(3))
+    has_tens = tens < 10
+    has_hundreds = has_tens & (hundreds < 10)
+    looked_at = count + np.count_nonzero(has_tens) + np.count_nonzero(has_hundreds)
+    if values.max() > 9 or looked_at != len(text) - count:
         return None
-    steps = steps.astype(U8)
-    values = digits.take(ends - 1)
-    values += digits.take(ends - 2) * U8(10) * (steps > 2)
-    hundreds = digits.take(ends - 3) * (steps > 3)
+    tens *= has_tens
+    hundreds *= has_hundreds
+    values += tens * U8(10)
     if ((hundreds > 2) | ((hundreds == 2) & (values > 55))).any():
         return None
     values += hundreds * U8(100)
     return values.reshape(lines, width)
+
+
+def _before(places: NDArray[np.intp], digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Move all `places` one to the left, in place (they are 8 bytes each), and look there."""
+    places -= 1
+    return digits.take(places)

@@ -1,5 +1,6 @@
 """Ingest: four CSV files become two checked Parquet tables."""
 
+import io
 import itertools
 import os
 import re
@@ -13,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import DTypeLike, NDArray
-from pyarrow import csv
 
 from autoencoders.byte_text import parse_bytes
 from tasks import image_table
@@ -25,6 +25,7 @@ from tasks.csv_faults import (
     fault,
     header_rows,
     is_gzipped,
+    longest_line,
 )
 from tasks.logs import run_logger
 from tasks.retries import patiently
@@ -38,11 +39,13 @@ PART = 1 << 24
 """Bytes of pixels a row group of the Parquet file, and a step of the reading."""
 BLOCK = 1 << 17
 """Bytes of CSV that are parsed at a time; what that takes fits the processor's cache."""
+AHEAD = 1 << 24
+"""Bytes of CSV in the threads at a time, each of which takes six more; a longer line goes alone."""
 NUMBERS = re.compile(
     rb"""(?: [ \t]* (?: [0-9]++ | "[ \t]*[0-9]++[ \t]*" ) [ \t]* [,\n] | \n )*+""", re.X
 )
 """Lines of whole numbers, some of them quoted or with blanks around, and empty lines."""
-T = TypeVar("T")
+LEADING_ZEROS = re.compile(rb"\b0+(?=[0-9])")
 R = TypeVar("R")
 ROLES = {
     "train_data": ("train_data.csv",),
@@ -152,73 +155,75 @@ def _read(
         DataError: For the first value that is not a whole number from 0 to `largest`, the first
             row that is not `width` values long, or a file that is empty or damaged.
     """
-    count = 0
+    count = skipped = 0
     try:
         with pa.input_stream(path, compression="gzip" if is_gzipped(path) else None) as file:
-            blocks = _blocks(file, header_rows(path), 64 * width)
+            skipped = header_rows(path)
+            blocks = _blocks(file, skipped, longest_line(width))
             parsed = _in_threads(lambda block: _parsed(block, width, dtype), blocks)
             for part in _parts(parsed, rows):
                 count += len(part)
                 yield part
-    except (pa.ArrowInvalid, *READ_ERRORS) as error:
+    except (ValueError, OverflowError, *READ_ERRORS) as error:
         raise fault(path, width, largest, error) from error
     if not count:
-        raise DataError(f"{path}, row 2, column 1: nothing follows the header. Expected rows.")
+        place = f"{path}, row {skipped + 1}, column 1"
+        raise DataError(f"{place}: no values from here on. Expected one row an image.")
 
 
 def _blocks(file: pa.NativeFile, skipped: int, longest: int) -> Iterator[bytes]:
     """Yield a file in blocks of whole lines, without the first `skipped` ones or a byte order mark.
 
     Raises:
-        ArrowInvalid: If a line is longer than `longest` characters and than a block.
+        ValueError: If a line is longer than `longest` characters.
     """
-    rest = file.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK)
-    while read := file.read(BLOCK) or (b"\n" if rest else b""):  # the last line may lack its end
+    block = io.BytesIO()  # grows without copying what a long line has by now
+    block.write(file.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK))
+    # The last line may lack its end
+    while read := file.read(BLOCK) or (b"\n" if block.tell() else b""):
         end = read.rfind(b"\n") + 1
-        block, rest = (rest + read[:end], read[end:]) if end else (b"", rest + read)
-        if block and skipped:
-            block, skipped = block.partition(b"\n")[2], 0
-        if len(rest) > max(BLOCK, longest):
-            raise pa.ArrowInvalid("a line does not end")
-        if block:
-            yield block.replace(b"\r\n", b"\n") if b"\r" in block else block
+        if end:
+            block.write(read[:end])
+            lines, block = block.getvalue(), io.BytesIO()
+            if skipped:
+                lines, skipped = lines.partition(b"\n")[2], 0
+            yield lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
+            del lines  # it may be large
+        block.write(read[end:])
+        if block.tell() > longest:
+            raise ValueError(f"a line does not end within {longest:,} characters")
 
 
 def _parsed(block: bytes, width: int, dtype: DTypeLike) -> NDArray[Any]:
     """Read some lines: (n, width) of `dtype`.
 
     Raises:
-        ArrowInvalid: If anything but whole numbers of this type is found.
+        ValueError, OverflowError: If anything but whole numbers of this type is found.
     """
     values = parse_bytes(block, width)
-    if values is None and len(block) > 0:
-        # In another dialect, or wrong. Arrow alone would take 0x10 for a number, and "1"2 for 12
+    if values is None:  # in another dialect, larger labels, or wrong
         if NUMBERS.fullmatch(block) is None:
-            raise pa.ArrowInvalid("not whole numbers separated by commas")
+            raise ValueError("not whole numbers separated by commas")
         block = re.sub(rb"\n+", b"\n", block.translate(None, b'" \t')).removeprefix(b"\n")
+        block = LEADING_ZEROS.sub(b"", block)
         values = parse_bytes(block, width)
-    if not block:
-        return np.empty((0, width), dtype)
     if values is not None:
         return values.astype(dtype, copy=False)
-    names = [str(index) for index in range(width)]
-    kind = pa.from_numpy_dtype(dtype)
-    table = csv.read_csv(
-        pa.BufferReader(block),
-        csv.ReadOptions(column_names=names, block_size=max(len(block), 1), use_threads=False),
-        convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, kind), null_values=[]),
-    )
-    return np.stack([column.to_numpy() for column in table.columns], axis=1)
+    if not block:
+        return np.empty((0, width), dtype)
+    if width > 1:
+        raise ValueError(f"not {width} numbers a line, or one of them is above 255")
+    return np.array([int(number) for number in block.splitlines()], dtype)[:, np.newaxis]
 
 
-def _in_threads(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Yield `work(item)` for each item, in their order, a few ahead of whoever takes them."""
+def _in_threads(work: Callable[[bytes], R], blocks: Iterable[bytes]) -> Iterator[R]:
+    """Yield `work(block)` for each block, in their order, a few ahead of whoever takes them."""
     threads = min(4, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
         ahead: deque[Future[R]] = deque()
-        for item in items:
-            ahead.append(pool.submit(work, item))
-            if len(ahead) > 2 * threads:
+        for block in blocks:
+            ahead.append(pool.submit(work, block))
+            while len(ahead) > 2 * threads or len(ahead) * len(block) > AHEAD:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()

@@ -35,7 +35,7 @@ def test_every_byte_is_read_at_the_beginning_and_behind_others():
         b"1,256\n", b"300,1\n",
         b"1,999\n", b"1,0255\n", b"1,-2\n", b"1,+2\n", b"1, 2\n", b"1;2\n", b'"1",2\n', b"1,2.0\n",
         b"1,\n", b",1\n", b"1,2\r\n", b"\xef\xbb\xbf1,2\n", b"1,x\n", b"1\n2,",
-        b"1,2,3,4\n5,6\n7,8\n",
+        b"1,2,3,4\n5,6\n7,8\n", b",\n1,2\n", b"1111,2\n", b"1,2\n3,1" + b"0" * 255 + b"\n",
     ],
 )  # fmt: skip
 def test_anything_else_is_left_to_a_csv_reader(text):

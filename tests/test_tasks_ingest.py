@@ -1,6 +1,10 @@
 """Ingest and prepare on real small files, and every way in which files are wrong."""
 
+import bz2
 import gzip
+import io
+import lzma
+import zipfile
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -92,9 +96,12 @@ def test_files_longer_than_a_batch_are_joined_right(store, tmp_path, write_datas
         lambda rows: [row.replace(",", ", ") for row in rows],
         lambda rows: [*rows, "", ""],
         lambda rows: [row.replace(",", " ,00") for row in rows],
+        lambda rows: [row.replace(",", ",00000") for row in rows],
+        lambda rows: ['"pixel 0, 1","pixel 0, 2"', *rows],
+        lambda rows: ['pixel,"unclosed', *rows],
     ],
     ids=["header", "byte order mark", "CRLF", "quotes", "spaces", "blank lines at the end",
-         "leading zeros"],
+         "leading zeros", "many leading zeros", "commas in a header", "a quote in a header"],
 )  # fmt: skip
 def test_harmless_differences_are_accepted(store, data, change):
     """The same images come out, whatever program wrote the file."""
@@ -114,6 +121,20 @@ def test_column_numbers_that_pandas_writes_are_a_header(store, tmp_path, write_d
 
     after = ingest.compute(store, {"files": find_files(data), "image": ImageSettings()})
     assert after["test.parquet"].sha256 == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "000{}", "0" * 5000 + "{}", '" {} "', " {}\t", "{}\r"],
+    ids=["plain", "zeros", "many zeros", "quotes", "blanks", "CRLF"],
+)
+@pytest.mark.parametrize("label", [256, 2**32 - 1])
+def test_labels_may_be_above_255(store, data, text, label):
+    """Whole numbers up to 2**32 - 1, in the dialects that pixels may have."""
+    rewrite(data / "test_labels.csv", [*lines(data / "test_labels.csv")[:-1], text.format(label)])
+
+    table = pq.read_table(ingested(store, data)["test.parquet"].path)
+    assert table["label"].to_pylist() == [*(i % 10 for i in range(19)), label]
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -177,10 +198,28 @@ def set_cell(row, column, value):
         ("test_data.csv", set_cell(20, 64, "256"), r"row 20, column 64: .* got '256'"),
         ("test_data.csv", set_cell(1, 1, "-1"), r"row 1, column 1: .* got '-1'"),
         ("test_data.csv", set_cell(2, 3, ""), r"row 2, column 3: .* got nothing"),
+        ("test_data.csv", set_cell(2, 3, '""65'), r"row 2, column 3: .* '\"\"65'"),
+        ("test_data.csv", set_cell(2, 3, '"65'), r"row 2, column 3: .* '\"65'"),
+        ("test_data.csv", set_cell(2, 3, "0256"), r"row 2, column 3: .* '0256'"),
+        ("test_data.csv", set_cell(2, 3, "65\u00a0\u00e9"), r"row 2, column 3: .* '65\\xa0\u00e9'"),
         ("test_data.csv", set_cell(2, 3, "0.5"), r"row 2, column 3: .* '0.5'.*not scaled"),
+        ("test_data.csv", set_cell(2, 3, "1.0"), r"row 2, column 3: .* '1.0'.*not scaled"),
+        ("test_data.csv", set_cell(2, 3, "12.0"),
+         r"row 2, column 3: (?!.*scaled).* '12.0'.*fmt=\"%d\".*uint8"),
+        ("test_data.csv", set_cell(2, 3, "2.17e+02"),
+         r"row 2, column 3: (?!.*scaled).* '2.17e\+02'.*fmt=\"%d\""),
+        ("test_data.csv", lambda rows: [r + "," for r in rows], r"row 1, column 65: .*last one is "
+         "empty"),
+        ("test_data.csv", lambda rows: [r.replace(",", "\t") for r in rows], r"row 1, .*by tabs"),
+        ("test_data.csv", lambda rows: [r.replace(",", " ") for r in rows], r"row 1, .*by spaces"),
+        ("test_data.csv", lambda rows: [*rows, "  \t"], r"row 21, column 1: .*only blanks"),
+        ("test_data.csv", lambda rows: [r + "\r\r" for r in rows],
+         r"row 1, column 64: .*carriage return.*LF or CRLF"),
+        ("test_data.csv", lambda rows: ['a,"b', *set_cell(7, 5, "x")(rows)],
+         r"row 8, column 5: .* got 'x'"),
         ("test_data.csv", set_cell(2, 3, "nan"), r"row 2, column 3: .* 'nan'"),
         ("test_data.csv", set_cell(2, 3, "0x10"), r"row 2, column 3: .* '0x10'"),
-        ("test_data.csv", set_cell(2, 3, '"1"2'), r"cannot be read as CSV: not whole numbers"),
+        ("test_data.csv", set_cell(2, 3, '"1"2'), r"row 2, column 3: .* '\"1\"2'"),
         ("test_data.csv", set_cell(2, 3, "1 2"), r"row 2, column 3: .* '1 2'"),
         ("test_data.csv", set_cell(2, 3, "9" * 5000), r"row 2, column 3: .* '999"),
         ("test_data.csv", set_cell(3, 1, "\ufeff7"), r"row 3, column 1: .*expected a whole"),
@@ -201,6 +240,12 @@ def set_cell(row, column, value):
         ("test_labels.csv", lambda rows: ["", *rows, "", "3"], r"row 23, column 1: one label"),
         ("test_labels.csv", lambda rows: rows[:-2], r"test_data.csv, row 19, column 1: one image "
          "too many"),
+        ("test_labels.csv", set_cell(4, 1, "3.0"),
+         r"row 4, column 1: (?!.*(scaled|image|uint8)).* '3.0'.*fmt=\"%d\""),
+        ("test_labels.csv", set_cell(4, 1, "0.5"), r"row 4, column 1: (?!.*(scaled|image|uint8))"),
+        ("test_labels.csv", set_cell(4, 1, "4294967296"), r"row 4, column 1: .* '4294967296'"),
+        ("test_labels.csv", set_cell(4, 1, "9" * 5000), r"row 4, column 1: .* '999"),
+        ("test_labels.csv", set_cell(4, 1, "3,4"), r"row 4, column 2: .*labels alone"),
         ("test_labels.csv", set_cell(4, 1, "B"), r"row 4, column 1: .* got 'B'"),
         ("test_labels.csv", set_cell(4, 1, "-2"), r"row 4, column 1: .* got '-2'"),
     ],
@@ -220,16 +265,58 @@ def test_line_ends_of_another_age_are_named(store, data):
     path = data / "test_data.csv"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r"))
 
-    with pytest.raises(DataError, match=r"test_data\.csv: .*LF or CRLF"):
+    with pytest.raises(DataError, match=r"test_data\.csv, row 1, column 64: .*LF or CRLF"):
         ingested(store, data)
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b,c\n"], ids=["nothing", "a header alone"])
-def test_a_file_without_rows_is_refused(store, data, content):
-    """An empty test set has no metrics."""
+@pytest.mark.parametrize(
+    ("content", "row"), [(b"", 1), (b"\n", 1), (b"\r\n\n", 1), (b"a,b,c\n", 2), (b"a\n\n\n", 2)]
+)
+def test_a_file_without_rows_is_refused(store, data, content, row):
+    """An empty test set has no metrics; a header is spoken of where there is one."""
     (data / "test_labels.csv").write_bytes(content)
 
-    with pytest.raises(DataError, match=r"test_labels\.csv, row [12], column"):
+    with pytest.raises(DataError, match=rf"test_labels\.csv, row {row}, column 1: (?!.*header)"):
+        ingested(store, data)
+
+
+def zipped(content):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("test_data.csv", content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("encode", "message"),
+    [
+        (lambda content: content.decode().encode("utf-16"), r"UTF-16 text\. Save it as UTF-8"),
+        (lambda content: b"\xfe\xff" + content.decode().encode("utf-16-be"), r"UTF-16 text"),
+        (zipped, r"a zip archive"),
+        (bz2.compress, r"compressed with bzip2\. Decompress it"),
+        (lzma.compress, r"compressed with xz\. Decompress it"),
+        (lambda content: b"\x28\xb5\x2f\xfd" + content, r"compressed with zstd\. Decompress it"),
+        (lambda content: gzip.compress(gzip.compress(content)), r"gzip twice\. Decompress it once"),
+    ],
+    ids=["UTF-16", "UTF-16, big end first", "zip", "bzip2", "xz", "zstd", "gzip in gzip"],
+)
+def test_what_is_no_csv_is_called_by_its_name(store, data, encode, message):
+    """By its first bytes, with what to do; not as a wrong value of row 2."""
+    path = data / "test_data.csv"
+    path.write_bytes(encode(path.read_bytes()))
+
+    with pytest.raises(DataError, match=rf"test_data\.csv, row 1, column 1: .*{message}"):
+        ingested(store, data)
+
+
+@pytest.mark.parametrize("letter", ["1", "\0"])
+def test_a_line_without_an_end_is_refused(store, data, monkeypatch, letter):
+    """A binary file may be one line of any length; no more of it is read than a row can take."""
+    monkeypatch.setattr("tasks.csv_faults.LONGEST", 1 << 18)
+    with (data / "test_data.csv").open("a") as file:
+        file.write(letter * (1 << 20))
+
+    with pytest.raises(DataError, match=r"test_data\.csv, row 21, .*does not end within 262,145"):
         ingested(store, data)
 
 
