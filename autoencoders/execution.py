@@ -75,7 +75,7 @@ def predictor(network: keras.Sequential) -> Callable[[Images], Images]:
         network: Its variables are read anew at each call.
 
     Returns:
-        A function of float32 (n, height, width, channels), any n, to the same form. It takes
+        A function of float32 (n, height, width, channels), n at least 1, to the same form. It takes
         them in parts of `PIXELS`, so that its memory does not grow with n.
     """
     tf.config.experimental.enable_op_determinism()

@@ -6,6 +6,7 @@ import platform
 import re
 import shutil
 import subprocess
+from ctypes.util import find_library
 from pathlib import Path
 
 from autoencoders.settings import Settings
@@ -38,6 +39,12 @@ def _cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return flags is not None and not CPU_FLAGS.isdisjoint(flags[1].split())
 
 
+def _has_cudnn() -> bool:
+    """Tell whether CUDA's library for networks is there, from pip or from the system."""
+    names = (one.metadata["Name"] or "" for one in importlib.metadata.distributions())
+    return any(name.startswith("nvidia-cudnn") for name in names) or bool(find_library("cudnn"))
+
+
 def _gpu_capability() -> float | None:
     """Return the CUDA compute capability of the oldest GPU; None where TensorFlow uses none.
 
@@ -46,10 +53,7 @@ def _gpu_capability() -> float | None:
     """
     tool = shutil.which("nvidia-smi")
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    if tool is None or hidden or not any(
-        (one.metadata["Name"] or "").startswith("nvidia-cudnn")
-        for one in importlib.metadata.distributions()
-    ):  # fmt: skip
+    if tool is None or hidden or not _has_cudnn():
         return None
     asked = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
     try:

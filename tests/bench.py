@@ -1,7 +1,8 @@
 """Every benchmark: `make bench`, and the reference job besides: `make bench-full`.
 
 The data are the first folder that exists of the argument, ../shared/notmnist/full and data/sample.
-Tables and a figure go to artifacts/bench/, a copy of the tables to docs/benchmarks.md.
+Tables and a figure go to artifacts/bench/, a copy of the tables to docs/, under the name of the
+precision that this machine trains in: machines of the two kinds are far apart.
 """
 
 import os
@@ -20,10 +21,10 @@ from tests.bench_curves import curves
 from tests.bench_full import reference_job
 from tests.bench_stages import growth, readers, stages
 from tests.bench_tools import HOME, Table
-from tests.bench_training import prediction, training_step
+from tests.bench_training import fold, prediction, training_step
 from tests.bench_warm import warm_run
 
-MINUTES = (training_step, prediction, readers, stages, growth, warm_run)
+MINUTES = (training_step, fold, prediction, readers, stages, growth, warm_run)
 HOURS = (curves, reference_job)
 
 
@@ -65,7 +66,7 @@ def main() -> None:
     data = next(path for path in candidates if path.is_dir())
     folder = HOME / "artifacts" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    name = "benchmarks-full" if whole else "benchmarks"
+    name = f"benchmarks{'-full' if whole else ''}-{settled(SEED).training.precision}"
     page = folder / f"{name}.md"
     page.write_text(f"# Benchmarks\n\n{machine()}\n")
     tables = []

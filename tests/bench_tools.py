@@ -22,6 +22,8 @@ class Usage:
     """Seconds, of all cores together."""
     peak: float
     """MiB of resident memory at most."""
+    said: str = ""
+    """What it wrote."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def timed(command: Sequence[object], environment: Mapping[str, str]) -> Usage:
     _, status, used = os.wait4(process.pid, 0)
     if status:
         sys.exit(said)
-    return Usage(time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Usage(
+        time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said
+    )
 
 
 def interleaved(

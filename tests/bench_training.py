@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from tasks.stage import set_up_libraries
 from tests.bench_tools import HOME, Table
 
+Row = list[str]
 BATCH, STEPS, ROUNDS = 128, 8, 9
 SHAPE = (28, 28, 1)
 FIT = "Keras `fit`, float32"
@@ -37,6 +40,7 @@ def keras_fit(policy: str) -> Callable[[], object]:
 
 def ours(precision: str) -> Callable[[], object]:
     """What the stage `train` does."""
+    set_up_libraries()
     from autoencoders.network import build_network
     from autoencoders.training import Trainer
 
@@ -72,6 +76,33 @@ def torch_step(autocast: bool) -> Callable[[], object]:
     return run
 
 
+def enlarging(side: int, inputs: int, outputs: int, folded: bool) -> Callable[[], object]:
+    """Upsampling and the convolution after it, forward and backward."""
+    if folded:
+        set_up_libraries()
+    import keras
+    import tensorflow as tf
+
+    from autoencoders.execution import execution_form
+
+    network = keras.Sequential([
+        keras.Input((side, side, inputs)),
+        keras.layers.UpSampling2D(2),
+        keras.layers.Conv2D(outputs, 3, padding="same"),
+    ])  # fmt: skip
+    function = execution_form(network, "float32") if folded else network
+    images = tf.random.stateless_normal((BATCH, side, side, inputs), (0, 0))
+
+    @tf.function
+    def step(images: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            loss = tf.reduce_mean(tf.square(function(images)))
+        return tape.gradient(loss, [images, *network.trainable_variables])  # type: ignore[no-any-return]
+
+    return lambda: [step(images)[0].numpy() for _ in range(STEPS)]
+
+
 def keras_predict() -> Callable[[], object]:
     """Keras's own, with its own batches of 32."""
     from autoencoders.network import build_network
@@ -82,6 +113,7 @@ def keras_predict() -> Callable[[], object]:
 
 def our_predict() -> Callable[[], object]:
     """What the stage `evaluate` does."""
+    set_up_libraries()
     from autoencoders.execution import predictor
     from autoencoders.network import build_network
 
@@ -97,6 +129,11 @@ TRAINING: dict[str, Callable[[], Callable[[], object]]] = {
     "PyTorch, float32, channels_last": lambda: torch_step(False),
     "PyTorch, bfloat16 autocast, channels_last": lambda: torch_step(True),
 }
+FOLD: dict[str, Callable[[], Callable[[], object]]] = {
+    f"{who}, {inputs} -> {outputs} channels": partial(enlarging, side, inputs, outputs, folded)
+    for side, inputs, outputs in ((7, 128, 64), (14, 64, 1))
+    for who, folded in (("Keras", False), ("ours", True))
+}
 PREDICTION: dict[str, Callable[[], Callable[[], object]]] = {
     PREDICT: keras_predict,
     "ours, float32": our_predict,
@@ -111,7 +148,7 @@ def random_images(count: int) -> np.ndarray:
 def contend() -> None:
     """Be a contender: do its work once for each line that comes in, and say what it took."""
     what, name = sys.argv[1:]
-    work = {"training": TRAINING, "prediction": PREDICTION}[what][name]()
+    work = {"training": TRAINING, "fold": FOLD, "prediction": PREDICTION}[what][name]()
     work()
     work()
     print("ready", flush=True)
@@ -155,35 +192,51 @@ def contest(what: str, names: list[str]) -> dict[str, tuple[float, float]]:
     }
 
 
+def compared(what: str, names: list[str], base_of: Callable[[str], str], unit: str) -> list[Row]:
+    """Let contenders work; return a row each: CPU and wall time of a step (`unit` ms) or of an
+    image (µs), and both as ratios to those of its base."""
+    found = contest(what, names)
+    scale = 1e3 / STEPS if unit == "ms" else 1e6 / STEPS / BATCH
+    return [
+        [name, *(f"{scale * figure:.{1 if unit == 'ms' else 0}f}" for figure in figures),
+         *(f"{figure / base:.2f}"
+           for figure, base in zip(figures, found[base_of(name)], strict=True))]
+        for name, figures in found.items()
+    ]  # fmt: skip
+
+
+def header(unit: str) -> list[str]:
+    """Name the columns of `compared`."""
+    return ["how", f"CPU-{unit}", unit, "CPU against Keras", "time against Keras"]
+
+
 def training_step(data: Path) -> Table:
     """Compare training steps; random images, since the numbers do not matter here."""
     names = [name for name in TRAINING
              if not name.startswith("PyTorch") or importlib.util.find_spec("torch")]  # fmt: skip
-    found = contest("training", names)
-    base = found[FIT]
     return Table(
         "A training step of the reference network",
         f"Batch {BATCH}, with reading, optimiser and loss; medians of {ROUNDS} rounds, in turns.",
-        ["how", "CPU-ms", "ms", "CPU against Keras", "time against Keras"],
-        [
-            [name, *(f"{1000 * figure / STEPS:.1f}" for figure in figures),
-             *(f"{figure / other:.2f}" for figure, other in zip(figures, base, strict=True))]
-            for name, figures in found.items()
-        ],
-    )  # fmt: skip
+        header("ms"),
+        compared("training", names, lambda name: FIT, "ms"),
+    )
+
+
+def fold(data: Path) -> Table:
+    """Compare upsampling and a convolution with the two in one."""
+    return Table(
+        "Upsampling folded into the convolution after it",
+        f"Forward and backward, float32, batch {BATCH}; medians of {ROUNDS} rounds, in turns.",
+        header("ms"),
+        compared("fold", list(FOLD), lambda name: name.replace("ours", "Keras"), "ms"),
+    )
 
 
 def prediction(data: Path) -> Table:
     """Compare predictions of a thousand images."""
-    found = contest("prediction", list(PREDICTION))
-    base = found[PREDICT]
     return Table(
         "Restoring an image",
         f"{BATCH * STEPS} images; medians of {ROUNDS} rounds, in turns.",
-        ["how", "CPU-µs", "µs", "CPU against Keras", "time against Keras"],
-        [
-            [name, *(f"{1e6 * figure / BATCH / STEPS:.0f}" for figure in figures),
-             *(f"{figure / other:.2f}" for figure, other in zip(figures, base, strict=True))]
-            for name, figures in found.items()
-        ],
-    )  # fmt: skip
+        header("µs"),
+        compared("prediction", list(PREDICTION), lambda name: PREDICT, "µs"),
+    )

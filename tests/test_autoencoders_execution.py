@@ -1,5 +1,7 @@
 """The form in which a network runs: the function of the network that Keras runs."""
 
+from collections import Counter
+
 import keras
 import numpy as np
 import pytest
@@ -67,6 +69,40 @@ def test_in_bfloat16_every_gradient_points_the_same_way(count):
     for found, expected in zip(ours[1], theirs[1], strict=True):
         assert found.dtype == np.float32
         assert distance(found, expected) < 0.03
+
+
+def operations(function, network, count=128):
+    """Count the kinds of operations in the graph of outputs and gradients."""
+
+    @tf.function
+    def both(images):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(function(images) - images))
+        return tape.gradient(loss, network.trainable_variables)
+
+    spec = tf.TensorSpec((count, 28, 28, 1), tf.float32)
+    return Counter(one.type for one in both.get_concrete_function(spec).graph.get_operations())
+
+
+def test_nothing_is_enlarged_before_it_is_convolved():
+    """What makes it cheap: the large tensors that Keras convolves are never made."""
+    network = made((28, 28, 1))
+    theirs = operations(lambda x: network(x, training=True), network)
+    ours = operations(execution_form(network, "float32"), network)
+
+    assert theirs["ResizeNearestNeighbor"] == 2
+    assert ours["ResizeNearestNeighbor"] == ours["ResizeNearestNeighborGrad"] == 0
+    assert theirs["Conv2DBackpropFilter"] == 6
+    assert ours["Conv2DBackpropFilter"] == 5  # the last layer is a matrix product
+
+
+def test_in_bfloat16_small_images_have_their_kernel_gradients_as_convolutions():
+    """Three of six layers work on 7 x 7 pixels; without whole blocks of images they do not."""
+    network = made((28, 28, 1))
+    form = execution_form(network, "bfloat16")
+
+    assert operations(form, network)["Conv2DBackpropFilter"] == 2
+    assert operations(form, network, count=5)["Conv2DBackpropFilter"] == 5
 
 
 def test_layers_that_it_does_not_know_are_called_as_they_are():
