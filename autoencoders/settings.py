@@ -50,11 +50,20 @@ class TrainingSettings(_Settings):
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the train images held out for validation; the test images are never used."""
 
-    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    learning_rate: Annotated[float, Field(ge=1e-9, le=1)] = 0.001
     """Step size of RMSprop; 0.001 is Keras's default."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What the networks are trained in; auto is bfloat16 where the machine has units for it."""
+    """What the networks are trained in: auto is bfloat16 where the machine has units for it; without
+    them bfloat16 takes several times as long as float32."""
+
+
+class DenoiserSettings(_Settings):
+    """What is special about training the denoiser."""
+
+    fresh_noise: bool = False
+    """Whether the train images get new noise in every epoch, instead of noise drawn once, which a
+    network learns by heart; the noise of validation and test images stays as it was drawn."""
 
 
 class Settings(_Settings):
@@ -66,6 +75,7 @@ class Settings(_Settings):
     image: ImageSettings = ImageSettings()
     noise: NoiseSettings = NoiseSettings()
     training: TrainingSettings = TrainingSettings()
+    denoiser: DenoiserSettings = DenoiserSettings()
 
 
 SEED = Settings()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from autoencoders.errors import PipelineError
 from autoencoders.execution import Precision, execution_form
-from autoencoders.randomness import generator
+from autoencoders.randomness import derived_seed, generator
 
 Images = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -18,6 +18,13 @@ Indices = NDArray[np.int64]
 
 class DivergedError(PipelineError):
     """The loss is no longer a finite number."""
+
+    def __init__(self, what: str) -> None:
+        """Say `what` happened, and what to do."""
+        super().__init__(
+            f"The {what}. Nothing was published. Try a smaller --training.learning_rate or look "
+            "for damaged images."
+        )
 
 
 def split_validation(count: int, fraction: float, seed: int) -> tuple[Indices, Indices]:
@@ -45,6 +52,18 @@ def split_validation(count: int, fraction: float, seed: int) -> tuple[Indices, I
     return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
+def with_fresh_noise(images: tf.Tensor, noise_factor: float, seed: tf.Tensor) -> tf.Tensor:
+    """Do what `noise.add_gaussian_noise` does, within a graph.
+
+    Args:
+        images: float32 in [0, 1], of known shape.
+        noise_factor: Standard deviation of the noise in units of the pixel range.
+        seed: int32 (2,); equal seeds give equal noise.
+    """
+    noise = tf.random.stateless_normal(images.shape, seed, stddev=noise_factor)
+    return tf.clip_by_value(images + noise, 0, 1)
+
+
 class Trainer:
     """One network, its optimiser, and the steps of RMSprop on the mean squared error.
 
@@ -59,6 +78,7 @@ class Trainer:
         batch_size: int,
         seed: int,
         precision: Precision,
+        fresh_noise: float | None = None,
     ) -> None:
         """Prepare `network` for training; nothing is trained yet.
 
@@ -68,6 +88,9 @@ class Trainer:
             batch_size: Images a step; the last step of an epoch may have fewer.
             seed: Decides the order of the images in each epoch.
             precision: In what the layers but the last compute; see `execution_form`.
+            fresh_noise: Standard deviation of Gaussian noise, in units of the pixel range, that
+                the inputs of each training step get, clipped to [0, 1]; it depends on (seed, epoch,
+                step). None adds nothing.
         """
         tf.config.experimental.enable_op_determinism()
         self.network = network
@@ -75,6 +98,7 @@ class Trainer:
         self.optimizer.build(network.trainable_variables)
         self.batch_size = batch_size
         self.seed = seed
+        self.fresh_noise = fresh_noise
         self._form = execution_form(network, precision)
         # Traced for each number of images there is, which is two: known sizes run faster
         self._step = tf.function(self._train_step)
@@ -96,21 +120,26 @@ class Trainer:
             DivergedError: If the loss of a step is not finite.
         """
         order = generator(self.seed, "shuffle", epoch).permutation(indices)
+        noise_seed = derived_seed(self.seed, "noise", "epoch", epoch)
         total = 0.0
         for step, batch in enumerate(self._batches(inputs, targets, order)):
-            loss = float(self._step(*batch))
+            loss = float(self._step(*batch, np.array([noise_seed, step], np.int32)))
             if not np.isfinite(loss):
-                raise DivergedError(
-                    f"The loss became {loss} in epoch {epoch + 1}, step {step + 1}. Nothing was "
-                    "published. Try a smaller --training.learning_rate or look for damaged images."
-                )
+                raise DivergedError(f"loss became {loss} in epoch {epoch + 1}, step {step + 1}")
             total += loss * len(batch[0])
         return total / len(order)
 
     def validate(self, inputs: Images, targets: Images, indices: Indices) -> float:
-        """Return the mean squared error over the images of `indices`, training nothing."""
+        """Return the mean squared error over the images of `indices`, training nothing.
+
+        Raises:
+            DivergedError: If it is not finite, as after a last step that went too far.
+        """
         batches = self._batches(inputs, targets, indices)
-        return sum(float(self._loss(*batch)) * len(batch[0]) for batch in batches) / len(indices)
+        total = sum(float(self._loss(*batch)) * len(batch[0]) for batch in batches)
+        if not np.isfinite(total):
+            raise DivergedError(f"validation loss became {total}")
+        return total / len(indices)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Copy every variable of the network and the optimiser."""
@@ -140,22 +169,27 @@ class Trainer:
     ) -> Iterator[tuple[Images, Images]]:
         """Yield batch after batch, the next one being read from the disk meanwhile."""
 
-        def read(start: int) -> tuple[Images, Images]:
+        def taken(start: int) -> tuple[Images, Images]:
             batch = indices[start : start + self.batch_size]
-            return inputs[batch], targets[batch]
+            read = inputs[batch]
+            return read, read if targets is inputs else targets[batch]
 
         starts = range(0, len(indices), self.batch_size)
         with ThreadPoolExecutor(1) as reader:
-            ahead = reader.submit(read, 0)
+            ahead = reader.submit(taken, 0)
             for start in starts[1:]:
-                batch, ahead = ahead.result(), reader.submit(read, start)
+                batch, ahead = ahead.result(), reader.submit(taken, start)
                 yield batch
             yield ahead.result()
 
     def _batch_loss(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(tf.square(self._form(inputs) - targets))
 
-    def _train_step(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    def _train_step(
+        self, inputs: tf.Tensor, targets: tf.Tensor, noise_seed: tf.Tensor
+    ) -> tf.Tensor:
+        if self.fresh_noise is not None:
+            inputs = with_fresh_noise(inputs, self.fresh_noise, noise_seed)
         with tf.GradientTape() as tape:
             loss = self._batch_loss(inputs, targets)
         variables = self.network.trainable_variables

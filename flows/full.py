@@ -27,10 +27,11 @@ from tasks.journal import Journal
 from tasks.logs import hide_tracebacks
 from tasks.machine import KEEP_RUNS, setting
 from tasks.prepare import prepare
+from tasks.progress import server_may_be_away
 from tasks.render import render
 from tasks.runs import Results, embedded, lineage, metrics_table, publish_run, read_metrics, summary
 from tasks.steps import Execution, Steps
-from tasks.store import Artifact, ArtifactRef, Store
+from tasks.store import Artifact, ArtifactRef, Store, StoreError
 from tasks.train import train
 from tasks.upkeep import collect_garbage
 
@@ -58,9 +59,11 @@ def pipeline(step: Steps, files: dict[str, ArtifactRef], settings: Settings) -> 
     autoencoder = step(
         "train autoencoder", train, train_clean, train_clean, "autoencoder", seed, settings.training
     )
+    fresh_noise = settings.noise if settings.denoiser.fresh_noise else None
     denoiser = step(
-        "train denoiser", train, train_noisy, train_clean, "denoiser", seed, settings.training
-    )
+        "train denoiser", train, train_noisy, train_clean, "denoiser", seed, settings.training,
+        fresh_noise,
+    )  # fmt: skip
 
     # What they are worth, and what it looks like
     networks = (autoencoder["autoencoder.keras"], denoiser["denoiser.keras"])
@@ -123,14 +126,25 @@ def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIF
             metrics=read_metrics(made["evaluate"]["metrics.json"]),
         )
         folder = publish_run(store, results)
-    show(store, results, folder)
+    with server_may_be_away("results"):
+        show(store, results, folder)
     if keep_runs:
-        freed = collect_garbage(store, keep_runs, dry_run=False)
-        get_run_logger().info(
-            "%s=%s: %s old things removed, %s MB.", KEEP_RUNS, keep_runs, len(freed),
-            f"{sum(one.size for one in freed) / 1e6:,.1f}",
-        )  # fmt: skip
+        prune(store, keep_runs)
     return str(folder)
+
+
+def prune(store: Store, keep_runs: int) -> None:
+    """Remove old runs; that it cannot be done is no fault of the run that has just finished."""
+    log = get_run_logger()
+    try:
+        freed = collect_garbage(store, keep_runs, dry_run=False)
+    except StoreError as error:
+        log.error("%s=%s: nothing was removed. %s", KEEP_RUNS, keep_runs, error)
+        return
+    log.info(
+        "%s=%s: %s old things removed, %s MB.", KEEP_RUNS, keep_runs, len(freed),
+        f"{sum(one.size for one in freed) / 1e6:,.1f}",
+    )  # fmt: skip
 
 
 def show(store: Store, results: Results, folder: Path) -> None:

@@ -145,6 +145,7 @@ def metrics_table(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
 def summary(results: Results) -> str:
     """Return the run in Markdown: metrics, what was run, on what."""
     settings = results.record.settings
+    fresh = " (new in every epoch of the denoiser)" if settings.denoiser.fresh_noise else ""
     rows = metrics_table(results.metrics)
     lines = [
         "# Autoencoder and denoiser: results on the test images",
@@ -155,7 +156,7 @@ def summary(results: Results) -> str:
         "",
         f"{results.metrics['images']:,} test images of {settings.image.height} x "
         f"{settings.image.width} x {settings.image.channels}, noise factor "
-        f"{settings.noise.factor:g}, {settings.training.epochs} epochs, batch "
+        f"{settings.noise.factor:g}{fresh}, {settings.training.epochs} epochs, batch "
         f"{settings.training.batch_size}, seed {settings.seed}.",
         "",
         "PSNR is that of the mean MSE. `metrics.json` also has the mean of the images' own PSNR; "

@@ -14,7 +14,7 @@ from tasks.stage import stage
 from tasks.store import ArtifactRef, Output
 
 if TYPE_CHECKING:
-    from autoencoders.settings import TrainingSettings
+    from autoencoders.settings import NoiseSettings, TrainingSettings
 
 HISTORY = ["loss", "val_loss"]
 
@@ -28,8 +28,12 @@ def train(
     role: str,
     seed: int,
     training: "TrainingSettings",
+    fresh_noise: "NoiseSettings | None" = None,
 ) -> None:
     """Write `<role>.keras`, `history.csv` (epoch, loss, val_loss) and `layers.csv`.
+
+    With `fresh_noise` the network learns from `targets` with noise that is new in every epoch;
+    `inputs` are what it is validated on.
 
     After every epoch the whole state is kept, so a run that was stopped goes on from its last
     finished epoch and ends in the same bytes.
@@ -47,8 +51,14 @@ def train(
     fit, held_out = split_validation(len(source), training.validation_fraction, seed)
     network = build_network(source.shape[1:], derived_seed(seed, "weights", role))
     trainer = Trainer(
-        network, training.learning_rate, training.batch_size, seed, training.precision
+        network,
+        training.learning_rate,
+        training.batch_size,
+        seed,
+        training.precision,
+        fresh_noise=fresh_noise.factor if fresh_noise else None,
     )
+    learned = aim if fresh_noise else source
 
     checkpoint = output.scratch / "epoch.npz"
     history: list[tuple[float, float]] = []
@@ -64,7 +74,7 @@ def train(
     started, done_before = time.monotonic(), len(history)
     for epoch in range(len(history), training.epochs):
         begun = time.monotonic()
-        loss = trainer.train_epoch(source, aim, fit, epoch)
+        loss = trainer.train_epoch(learned, aim, fit, epoch)
         speed = len(fit) / (time.monotonic() - begun)
         history.append((loss, trainer.validate(source, aim, held_out)))
         save_checkpoint(checkpoint, {**trainer.state(), "history": np.array(history)})

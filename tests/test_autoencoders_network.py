@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from autoencoders.errors import PipelineError
 from autoencoders.network import build_network, layer_table
-from autoencoders.training import DivergedError, Trainer, split_validation
+from autoencoders.training import DivergedError, Trainer, split_validation, with_fresh_noise
 
 SHAPE = (8, 8, 1)
 
@@ -64,21 +65,61 @@ def test_one_step_is_that_of_keras_fit(images):
         assert np.allclose(a, b, atol=1e-5)
 
 
-@pytest.mark.parametrize(("precision", "batch_size"), [("float32", 7), ("bfloat16", 16)])
-def test_training_goes_on_from_a_state_as_if_it_never_stopped(images, precision, batch_size):
-    """The state holds weights and optimiser; the order of an epoch needs no memory."""
+@pytest.mark.parametrize(
+    ("precision", "batch_size", "noise"),
+    [("float32", 7, None), ("bfloat16", 16, None), ("float32", 8, 0.5)],
+)
+def test_training_goes_on_from_a_state_as_if_it_never_stopped(images, precision, batch_size, noise):
+    """The state holds weights and optimiser; order and noise of an epoch need no memory."""
     fit, held_out = split_validation(40, 0.2, seed=0)
-    straight = Trainer(build_network(SHAPE, seed=0), 0.001, batch_size, 0, precision)
+    straight, stopped, resumed = (
+        Trainer(build_network(SHAPE, seed), 0.001, batch_size, 0, precision, noise)
+        for seed in (0, 0, 5)
+    )
     losses = [straight.train_epoch(images, images, fit, epoch) for epoch in range(3)]
-    stopped = Trainer(build_network(SHAPE, seed=0), 0.001, batch_size, 0, precision)
     stopped.train_epoch(images, images, fit, 0)
-    resumed = Trainer(build_network(SHAPE, seed=5), 0.001, batch_size, 0, precision)
     resumed.restore(stopped.state())
 
     assert [resumed.train_epoch(images, images, fit, epoch) for epoch in (1, 2)] == losses[1:]
     assert resumed.validate(images, images, held_out) == straight.validate(images, images, held_out)
     for name, value in straight.state().items():
         assert np.array_equal(value, resumed.state()[name]), name
+
+
+def test_fresh_noise_has_the_requested_deviation_and_stays_in_range():
+    """Grey shows its size, black that it is clipped; equal seeds give equal noise."""
+    grey = tf.fill((50, *SHAPE), 0.5)
+    drawn, again, other = (
+        with_fresh_noise(grey, 0.1, seed).numpy() for seed in ([1, 2], [1, 2], [1, 3])
+    )
+    black = with_fresh_noise(tf.zeros_like(grey), 0.5, [1, 2]).numpy()
+
+    assert drawn.std() == pytest.approx(0.1, rel=0.03)
+    assert np.array_equal(drawn, again)
+    assert not np.array_equal(drawn, other)
+    assert black.min() == 0
+    assert 0.9 < black.max() <= 1
+
+
+def test_fresh_noise_is_another_in_every_step_and_epoch():
+    """Equal images then give other losses, where weights that stand still give equal ones."""
+    same = np.full((8, *SHAPE), 0.5, np.float32)
+    still = {
+        noise: Trainer(build_network(SHAPE, 0), 1e-12, 4, 0, "float32", noise)
+        for noise in (None, 0.5)
+    }
+    losses = {
+        noise: [
+            trainer.train_epoch(same, same, np.arange(start, start + 4), epoch)
+            for epoch, start in ((0, 0), (0, 4), (1, 0))
+        ]
+        for noise, trainer in still.items()
+    }
+    steps = still[0.5].train_epoch(same, same, np.arange(8), 0)
+
+    assert len(set(losses[None])) == 1
+    assert losses[0.5][0] == losses[0.5][1] != losses[0.5][2]
+    assert steps != losses[0.5][0]
 
 
 def test_a_state_of_another_network_is_refused(images):
@@ -106,6 +147,15 @@ def test_a_loss_that_is_not_finite_stops_training(images):
 
     with pytest.raises(DivergedError, match=r"epoch 1, step .*training\.learning_rate"):
         trainer.train_epoch(images, images, np.arange(40), 0)
+
+
+def test_a_last_step_that_went_too_far_is_seen_in_validation(images):
+    """Its own loss was still that of the weights before it."""
+    trainer = Trainer(build_network(SHAPE, seed=0), 1e10, 40, seed=0, precision="float32")
+    trainer.train_epoch(images, images, np.arange(40), 0)
+
+    with pytest.raises(DivergedError, match=r"validation loss became .*training\.learning_rate"):
+        trainer.validate(images, images, np.arange(40))
 
 
 def test_validation_images_are_a_seeded_share_of_train():
