@@ -28,8 +28,8 @@ full: $(READY)  ## run the main job on the sample: both networks, their metrics 
 server: $(READY)  ## start Prefect's server, our deployments and a worker here, until Ctrl-C
 	$(BIN)/python flows/server.py
 
-deploy: $(READY)  ## register changed deployments with the server that PREFECT_API_URL names
-	$(BIN)/prefect --no-prompt deploy --all
+deploy: $(READY)  ## register work pool, automations and deployments with the server of PREFECT_API_URL
+	$(BIN)/python flows/server.py deploy
 
 check: $(READY)  ## lint, types and import rules
 	$(BIN)/ruff check .

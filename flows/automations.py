@@ -9,14 +9,18 @@ from prefect.events.actions import CallWebhook, ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.types import SecretDict
 
-SILENCE = 150
-"""Seconds without a sign of life after which a run counts as dead; the server may be away for a
-minute."""
+HEARTBEAT = 30
+"""Seconds between two signs of life of a run: the shortest that Prefect allows."""
+SILENCE = 240
+"""Seconds without a sign of life after which a run counts as dead: the server may be away for some
+minutes, and a run that was started without our settings gives one every three."""
 START = 900
 """Seconds within which a run that a worker took must begin; a container has to come first."""
 DEAD = "No sign of life"
 """How the message of a run that the server ended begins."""
 RUNS = "prefect.flow-run.*"
+FLOWS = {"prefect.resource.role": "flow", "prefect.resource.name": ["full", "glyphs"]}
+"""Whose runs are ours; the server may serve other projects too."""
 TELLING = """{
   "text": {{ ("Run " ~ flow_run.name ~ " of " ~ flow.name ~ " ended as Crashed: "
               ~ flow_run.state.message) | tojson }},
@@ -44,9 +48,10 @@ def end_dead_runs() -> None:
 
 
 def _end_runs(name: str, after: set[str], expect: set[str], seconds: int) -> None:
-    """Create the automation that crashes runs with no event of `expect` in time, if it is new."""
-    if _find(name) is not None:
-        return
+    """Create the automation that crashes runs with no event of `expect` in time, or renew it.
+
+    One that is as it should be stays: it knows since when runs have been silent.
+    """
     message = (
         f"{DEAD} for {seconds} s: the process, its machine or the network died. Run it again; it "
         "goes on from the last finished epoch."
@@ -56,6 +61,7 @@ def _end_runs(name: str, after: set[str], expect: set[str], seconds: int) -> Non
         description=f"{', '.join(sorted(after))}, and no more for {seconds} s.",
         trigger=EventTrigger(
             match={"prefect.resource.id": RUNS},
+            match_related=FLOWS,
             after=after,
             expect=expect,
             for_each={"prefect.resource.id"},
@@ -65,6 +71,10 @@ def _end_runs(name: str, after: set[str], expect: set[str], seconds: int) -> Non
         ),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
     )
+    if (before := _find(name)) is not None:
+        if before.description == automation.description:
+            return
+        _ = before.delete()
     _ = automation.create()  # synchronous outside a loop, whatever its type says
 
 
@@ -81,6 +91,7 @@ def tell_of_dead_runs(url: str | None) -> None:
         description="A run that died has no process left to call the webhook.",
         trigger=EventTrigger(
             match={"prefect.resource.id": RUNS, "prefect.state-message": f"{DEAD}*"},
+            match_related=FLOWS,
             expect={"prefect.flow-run.Crashed"},
             for_each={"prefect.resource.id"},
             posture=Posture.Reactive,

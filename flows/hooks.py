@@ -35,5 +35,7 @@ def tell(flow: Any, flow_run: FlowRun, state: State) -> None:
         }
         try:
             httpx.post(url, json=content, timeout=10).raise_for_status()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            logger.error("The webhook %s was not told: %s", url, error)
+        except httpx.HTTPStatusError as error:
+            logger.error("%s: it answered %s.", WEBHOOK, error.response.status_code)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # whose words may hold the address,
+            logger.error("%s: it was not reached (%s).", WEBHOOK, type(error).__name__)  # a secret

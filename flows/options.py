@@ -1,5 +1,6 @@
 """Command lines: settings over a preset, and one clear line for every error a user can cause."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import prefect
 from cyclopts import App, CycloptsError, Parameter
 from prefect.settings import (
     PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_API_PORT,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
@@ -20,6 +22,7 @@ from rich.console import Console
 
 from autoencoders.errors import PipelineError
 from autoencoders.settings import PRESETS, SEED, Settings
+from flows.automations import HEARTBEAT
 
 Data = Annotated[Path, Parameter(help="Folder of the four CSV files, each plain or gzipped.")]
 Artifacts = Annotated[
@@ -35,7 +38,9 @@ SettingsOptions = Annotated[Settings, Parameter(name="*")]
 PREFECT_DEFAULTS = {
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,  # its own 20 s are short on a busy disk
     PREFECT_SERVER_ANALYTICS_ENABLED: False,  # else a machine without a network logs an error
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT,
 }
+HERE = "127.0.0.1,localhost"
 
 
 def over_preset(preset: Preset, given: Settings = SEED) -> Settings:
@@ -48,10 +53,15 @@ def over_preset(preset: Preset, given: Settings = SEED) -> Settings:
 
 def run_command(app: App) -> None:
     """Run a command line and leave with its exit code: 0, 1 for an error of the data or the
-    store, 2 for one of the command line, 130 or 143 if it was stopped."""
+    store, 2 for one of the command line, 129, 130 or 143 if it was stopped."""
     # Prefect's engine ends a flow at SIGTERM and then raises the signal again, for this handler;
     # without one the process would die on the spot and leave its temporary server behind
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    for name in ("NO_PROXY", "no_proxy"):  # Prefect would look for this machine behind a proxy
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), HERE]))
     app.suppress_keyboard_interrupt = False  # it would end without a word
     try:
         with temporary_settings(set_defaults={**PREFECT_DEFAULTS, **_running_server()}):
@@ -60,8 +70,8 @@ def run_command(app: App) -> None:
         _leave(2, f"{_told(error)}\nSee --help for every option.")
     except PipelineError as error:
         _leave(1, str(error))
-    except _Stopped:
-        _leave(143, _GO_ON)
+    except _Stopped as stopped:
+        _leave(128 + stopped.number, _GO_ON)
     except KeyboardInterrupt:
         _leave(130, _GO_ON)
 
@@ -86,11 +96,15 @@ _GO_ON = (
 
 
 class _Stopped(BaseException):
-    """SIGTERM arrived."""
+    """A signal to end arrived."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def _stop(number: int, frame: object) -> None:
-    raise _Stopped
+    raise _Stopped(number)
 
 
 def _leave(code: int, message: str) -> None:

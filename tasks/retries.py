@@ -16,7 +16,7 @@ DELAYS = [2.0, 10.0]
 """Seconds before each further try."""
 TRANSIENT = frozenset(
     {
-        errno.EIO, errno.EAGAIN, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET,
+        errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET,
         errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH,
     }
 )  # fmt: skip
@@ -28,7 +28,7 @@ def may_pass(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in TRANSIENT:
             return True
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
     return False
 
 

@@ -28,6 +28,8 @@ os.environ["AUTOENCODERS_TRAININGS"] = "64"
 HOME = Path(__file__).resolve().parents[1]
 IMAGE = {"height": 12, "width": 12}
 SHARED = HOME.parent / "shared" / "notmnist"
+TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+"""Runs a command in a terminal; what is written to its standard input is typed there."""
 
 
 class Project:
@@ -89,8 +91,8 @@ class Project:
 class Listener:
     """Somebody who is told by POST."""
 
-    def __init__(self) -> None:
-        """Listen on a port of this machine."""
+    def __init__(self, status: int = 204) -> None:
+        """Listen on a port of this machine, and answer with `status`."""
         self.told: list[dict[str, str]] = []
         told = self.told
 
@@ -98,7 +100,7 @@ class Listener:
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
                 told.append(json.loads(self.rfile.read(length)))
-                self.send_response(204)
+                self.send_response(status)
                 self.end_headers()
 
             def log_message(self, *arguments: object) -> None:
@@ -112,8 +114,8 @@ class Listener:
 class Served:
     """A project with a server, a worker and deployments, as `make server` starts them."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        """Copy the project into `folder` and start everything.
+    def __init__(self, folder: Path, *, terminal: bool = False, **environment: str) -> None:
+        """Copy the project into `folder` and start everything, if wished in a terminal of its own.
 
         Its nightly deployment takes small data every ten seconds, once it is switched on.
         """
@@ -134,18 +136,23 @@ class Served:
         parameters = {"data": str(folder / "data"), "settings": settings,
                       "artifacts": str(folder / "nightly")}  # fmt: skip
         text = (HOME / "prefect.yaml").read_text()
-        text = text.replace('cron: "0 3 * * *", timezone: UTC', "interval: 10")
+        text = text.replace(
+            'cron: "0 3 * * *", timezone: UTC',
+            'interval: 10, anchor_date: "2026-01-01T00:00:00+00:00"',
+        )
         text = text.replace("{data: data/sample}", json.dumps(parameters))
         (folder / "prefect.yaml").write_text(text)
-        self.process = self.started()
+        self.process = self.started(terminal=terminal)
 
-    def started(self) -> subprocess.Popen[bytes]:
+    def started(self, *, terminal: bool = False) -> subprocess.Popen[bytes]:
         """Start everything, and wait until it is there."""
         before = len(self.said())
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, self.project.folder / "flows" / "server.py"],
-                env=self.environment, cwd=self.project.folder, stdout=log, stderr=subprocess.STDOUT,
+                [sys.executable, *(("-c", TERMINAL, sys.executable) if terminal else ()),
+                 self.project.folder / "flows" / "server.py"],
+                env=self.environment, cwd=self.project.folder, stdin=subprocess.PIPE, stdout=log,
+                stderr=subprocess.STDOUT,
             )  # fmt: skip
         self.environment["PREFECT_API_URL"] = f"http://127.0.0.1:{self.port}/api"
         self.wait(lambda: "Ctrl-C stops it" in self.said()[before:], 180)

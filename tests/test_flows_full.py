@@ -53,7 +53,9 @@ def twice(tmp_path_factory, server_environment, poison):
     folder = tmp_path_factory.mktemp("full")
     data = _write_dataset(folder / "data", side=12)
     runs = []
-    for environment in (server_environment, {**server_environment, "PYTHONPATH": str(poison)}):
+    # A proxy where nobody listens: what is on this machine is not looked for behind it
+    proxied = {**server_environment, "HTTP_PROXY": "http://127.0.0.1:9", "no_proxy": "example"}
+    for environment in (proxied, {**proxied, "PYTHONPATH": str(poison)}):
         runs.append(
             subprocess.run(
                 [sys.executable, HOME / "flows" / "full.py", "--data", data,

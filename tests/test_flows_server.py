@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,18 +13,23 @@ import pytest
 import yaml
 from prefect.cli.deploy._models import DeploymentConfig
 from prefect.flows import load_flow_from_entrypoint
+from prefect.workers.process import ProcessWorker
 
+from flows.automations import SILENCE
 from flows.full import full
-from tests.conftest import HOME, Listener, Served, descendants
-from tests.test_flows_full import contents
+from tests.conftest import HOME, Listener, Project, Served, descendants
+from tests.test_flows_full import SMALL, contents
 
 DEPLOYMENTS = yaml.safe_load((HOME / "prefect.yaml").read_text())["deployments"]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["name"])
 def test_prefect_would_drop_nothing_of_a_deployment(deployment):
-    """Keys that Prefect does not know it ignores without a word."""
-    assert set(deployment) <= set(DeploymentConfig.model_fields)
+    """Keys that it does not know it ignores without a word, at any depth."""
+    understood = DeploymentConfig.model_validate(deployment).model_dump(exclude_unset=True)
+    assert json.loads(json.dumps(understood, default=str)) == deployment
+    variables = ProcessWorker.get_default_base_job_template()["variables"]["properties"]
+    assert set(deployment["work_pool"]["job_variables"]) <= set(variables)
     assert load_flow_from_entrypoint(deployment["entrypoint"]) is full
     full.validate_parameters(deployment.get("parameters", {}))
     for schedule in deployment.get("schedules", []):
@@ -71,27 +77,96 @@ def test_a_wrong_parameter_is_refused_before_there_is_a_run(served, tmp_path):
     assert served.states() == before
 
 
+def known(served: Served) -> dict[str, object]:
+    """Return all that the server knows of the deployments, less when it was told."""
+    shown = {
+        name: json.loads(served.prefect("deployment", "inspect", name, "-o", "json").stdout)
+        for name in ("full/seed", "full/quick", "full/nightly")
+    }
+    for deployment in shown.values():
+        for name in ("updated", "last_polled", "status"):
+            deployment.pop(name)
+        for schedule in deployment["schedules"]:
+            schedule.pop("updated")
+    return shown
+
+
 @pytest.mark.slow
-def test_a_schedule_fires_and_a_new_deploy_leaves_its_switch_alone(served):
+def test_a_schedule_fires_and_a_new_deploy_changes_nothing(served):
     """Its runs end well by themselves; switched off, it stays off over another deploy."""
     switch = ("deployment", "schedule")
-    listed = json.loads(served.prefect(*switch, "ls", "full/nightly", "-o", "json").stdout)
-    [schedule] = listed["schedules"] if isinstance(listed, dict) else listed
+    [schedule] = known(served)["full/nightly"]["schedules"]
     assert not schedule["active"]
+    before = len(served.states())
     served.prefect(*switch, "resume", "full/nightly", schedule["id"])
     latest = served.project.folder / "nightly" / "latest"
     served.wait(latest.exists, 120)
     served.prefect(*switch, "pause", "full/nightly", schedule["id"])
+    served.wait(lambda: not {"RUNNING", "PENDING", "SCHEDULED"} & set(served.states()), 120)
+    assert set(served.states()[: len(served.states()) - before]) == {"COMPLETED"}
 
-    again = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=served.project.folder, env=served.environment, capture_output=True, text=True,
-    )  # fmt: skip
-    assert again.returncode == 0, again.stdout + again.stderr
-    shown = served.prefect(*switch, "ls", "full/nightly", "-o", "json").stdout
-    after = json.loads(shown)
-    [same] = after["schedules"] if isinstance(after, dict) else after
-    assert (same["id"], same["active"]) == (schedule["id"], False)
+    deployed = known(served)
+    assert deployed["full/nightly"]["schedules"][0]["active"] is False
+    served.project.run("server.py", "deploy")
+    assert known(served) == deployed
+
+
+@pytest.mark.slow
+def test_a_run_by_hand_uses_the_server_that_is_there(served, tmp_path):
+    """Without a word about where it is; and gives signs of life as often as the server expects."""
+    before = len(served.states())
+    environment = {**served.environment, "PREFECT_API_URL": ""}
+    options = ("--data", served.project.folder / "data", "--artifacts", tmp_path, *SMALL)
+    Project(served.project.folder, environment).run("full.py", *options)
+
+    assert served.states()[: -before or None] == ["COMPLETED"]
+
+
+def test_commands_give_signs_of_life_often_enough():
+    """The server ends runs that are silent; Prefect's own default is three minutes."""
+    code = (
+        "from cyclopts import App\nfrom flows.options import run_command\n"
+        "from prefect.settings import get_current_settings as current\napp = App()\n"
+        "app.default(lambda: print(current().flows.heartbeat_frequency))\nrun_command(app)\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=HOME, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert 4 * int(shown) <= SILENCE
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_ends_everything_and_says_so(tmp_path):
+    """Even typed twice: no process stays, and the run under way has told how it ended."""
+    served = Served(tmp_path, terminal=True)
+    begun(served, tmp_path / "artifacts")
+    below = descendants(served.process.pid)
+    served.process.stdin.write(b"\x03")
+    served.process.stdin.flush()
+    time.sleep(0.5)
+    served.process.stdin.write(b"\x03")
+    served.process.stdin.flush()
+
+    assert served.process.wait(60) == 130, served.said()[-5000:]
+    assert not [number for number in below if Path(f"/proc/{number}").exists()]
+    [message] = served.listener.told
+    assert "Execution was aborted by a termination signal" in message["message"]
+    served.started()
+    try:
+        assert served.states() == ["CRASHED"]
+    finally:
+        served.stop()
+
+
+@pytest.mark.slow
+def test_what_a_killed_make_server_leaves_is_named(served):
+    """The next one says which processes to end."""
+    refused = served.project.run("server.py", code=1)
+
+    [numbers] = re.findall(r"kill ([\d ]+)\)", refused)
+    assert set(map(int, numbers.split())) <= set(descendants(served.process.pid))
+    assert len(numbers.split()) == 2
 
 
 EPOCHS = 400
@@ -116,7 +191,7 @@ def begun(served: Served, artifacts: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("away", [0, 60])
 def test_a_run_outlives_its_server(served, straight, tmp_path, away):
     """Killed on the spot, it comes again by itself; the run waits for it and ends well."""
@@ -134,13 +209,13 @@ def test_a_run_outlives_its_server(served, straight, tmp_path, away):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("killed", "message"),
     [
         (["worker start"], "Execution was aborted"),  # its runs notice, and end themselves
         (["worker start", "server start"], "Execution was aborted"),
-        (["prefect.engine", "worker start"], "No sign of life for 150 s"),
+        (["prefect.engine", "worker start"], f"No sign of life for {SILENCE} s"),
     ],
 )
 def test_a_run_that_was_killed_is_crashed_and_the_next_goes_on(
@@ -151,7 +226,7 @@ def test_a_run_that_was_killed_is_crashed_and_the_next_goes_on(
     begun(served, tmp_path)
     served.kill(*killed)
 
-    served.wait(lambda: served.states()[0] == "CRASHED", 300)
+    served.wait(lambda: served.states()[0] == "CRASHED", SILENCE + 150)
     served.wait(lambda: len(served.listener.told) == told + 1, 30)
     assert message in served.listener.told[-1]["text"]
     assert served.listener.told[-1]["state"] == "Crashed"
@@ -163,7 +238,7 @@ def test_a_run_that_was_killed_is_crashed_and_the_next_goes_on(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_machine_that_died_needs_nothing_but_a_new_start(served, straight, tmp_path):
     """All is killed, also what starts the others again."""
     begun(served, tmp_path)
@@ -174,16 +249,17 @@ def test_a_machine_that_died_needs_nothing_but_a_new_start(served, straight, tmp
         os.kill(process, signal.SIGKILL)
 
     served.started()
-    served.wait(lambda: served.states()[0] == "CRASHED", 300)
+    served.wait(lambda: served.states()[0] == "CRASHED", SILENCE + 150)
     done = served.deployed("quick", tmp_path, "--watch", epochs=EPOCHS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert contents(tmp_path / "latest") == straight
     assert not {"RUNNING", "PENDING"} & set(served.states())
 
 
-def test_a_failed_run_tells_a_webhook(run_flow, tmp_path, write_dataset):
-    """And says in the log what to do."""
-    listener = Listener()
+@pytest.mark.parametrize("status", [204, 404])
+def test_a_failed_run_tells_a_webhook(run_flow, tmp_path, write_dataset, status):
+    """And says in the log what to do; the address, which may be a secret, stays out of it."""
+    listener = Listener(status)
     data = write_dataset(tmp_path / "data", side=12)
     (data / "test_data.csv").write_text("1,2\n")
     done = run_flow(
@@ -197,3 +273,6 @@ def test_a_failed_run_tells_a_webhook(run_flow, tmp_path, write_dataset):
     assert message["state"] == "Failed"
     assert "test_data.csv, row 1" in message["message"]
     assert "run it again" in message["text"]
+    assert listener.address not in done.stdout + done.stderr
+    told = "AUTOENCODERS_WEBHOOK: it answered 404." in done.stdout + done.stderr
+    assert told == (status == 404)

@@ -1,8 +1,10 @@
 """One training at a time on a machine, and other tries for what may pass."""
 
 import datetime
+import errno
 import itertools
 import logging
+import os
 import re
 import shutil
 import signal
@@ -19,6 +21,7 @@ from autoencoders.errors import PipelineError
 from autoencoders.settings import ImageSettings
 from tasks.ingest import find_files, ingest
 from tasks.machine import training_turn
+from tasks.retries import may_pass
 from tests.soak import start
 
 TURN = "from tasks.machine import training_turn\nwith training_turn():\n    print(1, flush=True)\n"
@@ -78,6 +81,40 @@ def test_a_wrong_setting_of_the_machine_is_refused(monkeypatch, text):
     monkeypatch.setenv("AUTOENCODERS_TRAININGS", text)
     with pytest.raises(PipelineError, match=f"AUTOENCODERS_TRAININGS={text}: expected a whole"):
         training_turn().__enter__()
+
+
+def test_a_turn_can_be_taken_by_every_user(tmp_path, monkeypatch):
+    """Whatever umask the user had who took the first."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = os.umask(0o077)
+    try:
+        with training_turn():
+            [place] = tmp_path.iterdir()
+    finally:
+        os.umask(before)
+
+    assert place.stat().st_mode & 0o777 == 0o444
+
+
+def test_only_a_cause_that_may_pass_is_worth_another_try():
+    """What was merely going on when wrong data were found is no reason."""
+    try:
+        try:
+            raise TimeoutError(errno.ETIMEDOUT, "the disk does not answer")
+        except OSError as error:
+            raise PipelineError("not read") from error
+    except PipelineError as error:
+        caused = error
+    try:
+        try:
+            raise TimeoutError(errno.ETIMEDOUT, "the disk does not answer")
+        except OSError:
+            raise PipelineError("wrong data")  # noqa: B904
+    except PipelineError as error:
+        coincident = error
+
+    assert may_pass(caused)
+    assert not may_pass(coincident)
 
 
 def unreadable(file: Path) -> None:
