@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup full server deploy check test test-all bench bench-full soak lock
+.PHONY: help setup full server deploy check test test-deployments test-all bench bench-full soak lock
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## create .venv with the locked dependencies (the others do it by themselves)
 
@@ -39,6 +39,9 @@ check: $(READY)  ## lint, types and import rules
 
 test: $(READY)  ## the tests, less the slow ones
 	$(BIN)/python -m pytest -m "not slow"
+
+test-deployments: $(READY)  ## a real server and worker: deployments, refused parameters, a schedule
+	$(BIN)/python -m pytest -m slow tests/test_flows_server.py -k "deployment or parameter or schedule"
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest
