@@ -54,8 +54,8 @@ class TrainingSettings(_Settings):
     """Step size of RMSprop; 0.001 is Keras's default."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What the networks are trained in: auto is bfloat16 where the machine has units for it; without
-    them bfloat16 takes several times as long as float32."""
+    """What the networks are trained in: auto is bfloat16 where the machine has units for it,
+    since without them it takes several times as long as float32."""
 
 
 class DenoiserSettings(_Settings):
