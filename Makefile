@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup full server deploy check test test-deployments test-all bench bench-full soak lock
+.PHONY: help setup full server deploy check test test-long test-all bench bench-full soak lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +40,9 @@ check: $(READY)  ## lint, types and import rules
 test: $(READY)  ## the tests, less the slow ones
 	$(BIN)/python -m pytest -m "not slow"
 
-test-deployments: $(READY)  ## a real server and worker: deployments, refused parameters, a schedule
-	$(BIN)/python -m pytest -m slow tests/test_flows_server.py -k "deployment or parameter or schedule"
+test-long: $(READY)  ## the slow tests that CI runs too: deployments, a schedule, kills, a full disk
+	$(BIN)/python -m pytest -m slow tests/test_flows_server.py tests/test_flows_kills.py tests/test_flows_cache.py \
+		-k "deployment or parameter or schedule or killed_server or (random_moments and not 20) or fills_up"
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest

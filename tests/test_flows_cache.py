@@ -308,6 +308,7 @@ class Squeezing:
         raise AssertionError("The disk could not be filled.")
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_during_any_stage_leaves_the_store_intact(tmp_path):
     """The error names the place and the space needed; with room again, the same bytes appear."""
     files = find_files(_write_dataset(tmp_path / "data", train=4000, test=4000, side=28))

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.conftest import _write_dataset
+from tests.conftest import _write_dataset, free_port
 from tests.soak import published_is_whole, soak, start
 from tests.test_flows_full import STEPS, contents, states
 
@@ -110,6 +110,7 @@ def test_a_deleted_artifact_is_computed_again_and_nothing_after_it(
     assert contents(tmp_path / "latest") == expected
 
 
+@pytest.mark.slow
 def test_a_killed_server_leaves_a_store_to_go_on_from(straight, tmp_path):
     """Prefect's server dies in the middle; the next run, with another server, ends the same."""
     data, expected = straight
@@ -118,7 +119,7 @@ def test_a_killed_server_leaves_a_store_to_go_on_from(straight, tmp_path):
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_CLIENT_MAX_RETRIES": "0",
     }  # fmt: skip
     environment.pop("PREFECT_API_URL", None)
-    port = 20_000 + os.getpid() % 10_000
+    port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -149,7 +150,8 @@ def test_a_killed_server_leaves_a_store_to_go_on_from(straight, tmp_path):
     assert contents(artifacts / "latest") == expected
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [2, 20])
 def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(
     straight, tmp_path, server_environment, kills
 ):
