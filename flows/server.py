@@ -214,13 +214,19 @@ def set_up(url: str, environment: Mapping[str, str]) -> None:
     """Create the work pool, the automations and the deployments, unless they are there.
 
     Raises:
-        PipelineError: If the deployments are refused.
+        PipelineError: If the server does not answer or refuses it.
     """
-    with temporary_settings({PREFECT_API_URL: url}):
-        with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
-            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        end_dead_runs()
-        tell_of_dead_runs(os.environ.get(WEBHOOK))
+    try:
+        with temporary_settings({PREFECT_API_URL: url}):
+            with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
+                client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+            end_dead_runs()
+            tell_of_dead_runs(os.environ.get(WEBHOOK))
+    except httpx.HTTPError as error:
+        raise PipelineError(
+            f"The server at {url} cannot be used: {error}. See that it runs; if it asks for a "
+            "log-in, set PREFECT_API_AUTH_STRING."
+        ) from error
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=HOME, env=dict(environment), capture_output=True, text=True, check=False,

@@ -159,6 +159,15 @@ def test_ctrl_c_in_a_terminal_ends_everything_and_says_so(tmp_path):
         served.stop()
 
 
+def test_a_server_that_does_not_answer_is_told_in_one_line(run_flow):
+    """Which address it was, and what to look at."""
+    refused = run_flow("server", "deploy", PREFECT_API_URL="http://127.0.0.1:9/api")
+
+    assert refused.returncode == 1
+    assert "The server at http://127.0.0.1:9/api cannot be used" in refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr
+
+
 @pytest.mark.slow
 def test_what_a_killed_make_server_leaves_is_named(served):
     """The next one says which processes to end."""
