@@ -131,19 +131,20 @@ def growth(data: Path) -> Table:
                 found[factor] = measured(larger, Path(folder) / "store", SEED, GROWING[-1])
     rows = []
     for step in GROWING:
-        for index, figure in ((1, "s"), (2, "peak MiB")):
+        for index, figure in ((0, "CPU s"), (2, "peak MiB")):
             base = found[1][step][index]
-            row = [f"{step}, {figure}", f"{base:.{2 if index == 1 else 0}f}"]
+            row = [f"{step}, {figure}", f"{base:.{0 if index else 2}f}"]
             for factor in FACTORS:
                 value = found[factor][step][index]
-                row += [f"{value:.{2 if index == 1 else 0}f}", f"{value / base:.2f}"]
+                row += [f"{value:.{0 if index else 2}f}", f"{value / base:.2f}"]
             rows.append(row)
     header = [
         "step",
         "rows x 1",
         *(part for factor in FACTORS for part in (f"x {factor}", "ratio")),
     ]
-    return Table("Cost against rows", "Time grows with the rows, memory does not.", header, rows)
+    note = "CPU time grows with the rows, memory does not."
+    return Table("Cost against rows", note, header, rows)
 
 
 def read_with_pandas(data: Path) -> None:
