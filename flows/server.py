@@ -183,8 +183,8 @@ def _processes() -> list[tuple[int, int, str]]:
         ["ps", "-eo", "pid=,ppid=,args="],  # noqa: S607
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    rows = [line.split(None, 2) for line in shown.splitlines()]
-    return [(int(number), int(parent), command) for number, parent, command in rows]
+    rows = [[*line.split(None, 2), ""] for line in shown.splitlines()]  # a command may be empty
+    return [(int(number), int(parent), command) for number, parent, command, *_ in rows]
 
 
 def _require_free(port: int) -> None:
