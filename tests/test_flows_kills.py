@@ -111,6 +111,7 @@ def test_a_deleted_artifact_is_computed_again_and_nothing_after_it(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_server_leaves_a_store_to_go_on_from(straight, tmp_path):
     """Prefect's server dies in the middle; the next run, with another server, ends the same."""
     data, expected = straight
@@ -151,6 +152,7 @@ def test_a_killed_server_leaves_a_store_to_go_on_from(straight, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kills", [2, 20])
 def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(
     straight, tmp_path, server_environment, kills
