@@ -63,7 +63,7 @@ class DenoiserSettings(_Settings):
 
     fresh_noise: bool = False
     """Whether the train images get new noise in every epoch, instead of noise drawn once, which a
-    network learns by heart; the noise of validation and test images stays as it was drawn."""
+    network can learn by heart; the noise of validation and test images stays as it was drawn."""
 
 
 class Settings(_Settings):
