@@ -1,12 +1,16 @@
-# The pipeline as an image, from the lock file alone; for the commented work pools of prefect.yaml.
+# The pipeline as an image, built from the lock file alone; for the commented work pools of prefect.yaml.
 #   docker build -t autoencoder-pipeline .
 #   docker run -v DATA:/data:ro -v ARTIFACTS:/app/artifacts autoencoder-pipeline \
 #     python flows/full.py --data /data
-# ARTIFACTS must be writable for user 1000, or give another one with --user.
+# ARTIFACTS must be writable by user 1000; choose another user with --user.
 FROM python:3.13-slim
+# flows/ops/supervisor.py calls `ps`
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends procps \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-COPY requirements.lock pyproject.toml README.md LICENSE ./
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock -c requirements.lock
+COPY requirements-runtime.lock pyproject.toml README.md LICENSE ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-runtime.lock -c requirements-runtime.lock
 COPY autoencoders autoencoders
 COPY tasks tasks
 COPY flows flows
@@ -20,5 +24,5 @@ RUN useradd --create-home --uid 1000 pipeline \
     && install -d -o pipeline /app/artifacts
 USER pipeline
 VOLUME /app/artifacts
-# A command, not an entry point: Prefect's workers put their own in its place
+# A command rather than an entry point: Prefect's workers replace it with their own
 CMD ["python", "flows/full.py"]

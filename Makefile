@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup full server deploy check test test-long test-all bench bench-full soak lock
+.PHONY: help setup quick full server deploy check test test-long test-all bench bench-full soak lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,14 +22,17 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-full: $(READY)  ## run the main job on the sample: both networks, their metrics and figures
+quick: $(READY)  ## run the main job on the sample, two epochs only: under a minute
+	$(BIN)/python flows/full.py --preset quick
+
+full: $(READY)  ## run the main job on the sample as the course does, 50 epochs: some minutes
 	$(BIN)/python flows/full.py
 
 server: $(READY)  ## start Prefect's server, our deployments and a worker here, until Ctrl-C
-	$(BIN)/python flows/server.py
+	$(BIN)/python -m flows.ops.server
 
 deploy: $(READY)  ## register work pool, automations and deployments with the server of PREFECT_API_URL
-	$(BIN)/python flows/server.py deploy
+	$(BIN)/python -m flows.ops.server deploy
 
 check: $(READY)  ## lint, types and import rules
 	$(BIN)/ruff check .
@@ -41,7 +44,7 @@ test: $(READY)  ## the tests, less the slow ones
 	$(BIN)/python -m pytest -m "not slow"
 
 test-long: $(READY)  ## the slow tests that CI runs too: deployments, a schedule, kills, a full disk
-	$(BIN)/python -m pytest -m slow tests/test_flows_server.py tests/test_flows_kills.py tests/test_flows_cache.py \
+	$(BIN)/python -m pytest -m slow tests/system \
 		-k "deployment or parameter or schedule or killed_server or (random_moments and not 20) or fills_up"
 
 test-all: $(READY)  ## every test
@@ -54,8 +57,11 @@ bench-full: $(READY)  ## measure the reference job whole, and bfloat16 against f
 	$(BIN)/python -m tests.bench --full
 
 soak: $(READY)  ## kill the pipeline KILLS times at random moments and compare the bytes (100)
-	$(BIN)/python -m tests.soak $(KILLS)
+	$(BIN)/python -m tests.system.soak $(KILLS)
 
-lock:  ## renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-		--extra dev pyproject.toml --output-file requirements.lock --custom-compile-command "make lock"
+LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	--custom-compile-command "make lock" --extra build pyproject.toml
+
+lock:  ## renew the lock files from pyproject.toml: everything, and what a container needs (needs uv)
+	$(LOCK) --upgrade --extra dev --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock

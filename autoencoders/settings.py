@@ -4,9 +4,12 @@ Plain values without behaviour: a stage receives them as values, which are part 
 so an edit of this file alone recomputes nothing.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+PresetName: TypeAlias = Literal["reference", "seed", "quick", "best"]
 
 
 class _Settings(BaseModel):
@@ -19,72 +22,157 @@ class _Settings(BaseModel):
 
 
 class ImageSettings(_Settings):
-    """The form of one image; a CSV row holds height x width x channels values."""
+    """The shape of one image; a CSV row holds height x width x channels values."""
 
     height: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 28
-    """Rows of an image, in pixels; a multiple of 4, since the network halves it twice."""
+    """Height of an image in pixels, from 4 to 4096; a multiple of 4, since the network halves it
+    twice."""
 
     width: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 28
-    """Columns of an image, in pixels; a multiple of 4."""
+    """Width of an image in pixels, from 4 to 4096; a multiple of 4."""
 
     channels: Annotated[int, Field(ge=1, le=4)] = 1
-    """Values a pixel: 1 for grey, 3 for colour."""
+    """Channels per pixel, from 1 to 4: 1 for greyscale, 3 for colour."""
 
 
 class NoiseSettings(_Settings):
-    """How the noisy twins are made."""
+    """How clean images are corrupted."""
+
+    kind: Literal["gaussian", "salt_and_pepper"] = "gaussian"
+    """The corruption: gaussian adds white noise to every pixel and clips to the pixel range;
+    salt_and_pepper replaces some pixels by black or white."""
 
     factor: Annotated[float, Field(ge=0, le=10)] = 0.5
-    """Standard deviation of the Gaussian noise, in units of the pixel range (0 to 1)."""
+    """Strength of the noise. For gaussian, the standard deviation in units of the pixel range,
+    from 0 to 10; for salt_and_pepper, the share of replaced pixels, from 0 to 1."""
+
+    @model_validator(mode="after")
+    def _share_is_at_most_one(self) -> "NoiseSettings":
+        if self.kind == "salt_and_pepper" and self.factor > 1:
+            raise ValueError(
+                "for salt_and_pepper, `factor` is the share of replaced pixels and must be at "
+                f"most 1, but is {self.factor}"
+            )
+        return self
 
 
 class TrainingSettings(_Settings):
     """How both networks are trained."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 50
-    """Passes over the training images."""
+    """Number of passes over the training images, from 1 to 100,000."""
 
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
-    """Images a training step."""
+    """Images per training step, from 1 to 1,000,000."""
 
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the train images held out for validation; the test images are never used."""
+    """Share of the training images held out for validation, between 0 and 1; the test images are
+    never used for it."""
 
     learning_rate: Annotated[float, Field(ge=1e-9, le=1)] = 0.001
-    """Step size of RMSprop; 0.001 is Keras's default."""
+    """Learning rate of RMSprop, from 1e-9 to 1; 0.001 is Keras's default."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What the networks are trained in: auto is bfloat16 where the machine has units for it,
-    since without them it takes several times as long as float32."""
+    """Compute dtype of training. auto picks bfloat16 on machines with hardware support for it and
+    float32 on all others, where bfloat16 takes several times as long."""
 
 
 class DenoiserSettings(_Settings):
     """What is special about training the denoiser."""
 
     fresh_noise: bool = False
-    """Whether the train images get new noise in every epoch, instead of noise drawn once, which a
-    network can learn by heart; the noise of validation and test images stays as it was drawn."""
+    """Whether the training images get new noise in every epoch instead of noise drawn once, which
+    a network can memorise. Validation and test images keep the noise drawn once. Needs noise of
+    kind gaussian."""
 
 
 class Settings(_Settings):
     """Settings of one run; the defaults are the reference."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Seed of everything random: validation split, first weights, shuffling, noise."""
+    """Seed of everything random: validation split, initial weights, shuffling, noise. At least 0
+    and below 2**63."""
 
     image: ImageSettings = ImageSettings()
     noise: NoiseSettings = NoiseSettings()
     training: TrainingSettings = TrainingSettings()
     denoiser: DenoiserSettings = DenoiserSettings()
 
+    @model_validator(mode="after")
+    def _fresh_noise_is_gaussian(self) -> "Settings":
+        if self.denoiser.fresh_noise and self.noise.kind != "gaussian":
+            raise ValueError(
+                "`denoiser.fresh_noise` needs `noise.kind` gaussian, the only noise that training "
+                f"can draw anew in every epoch, but it is {self.noise.kind}"
+            )
+        return self
 
-SEED = Settings()
+
+class ResolvedTraining(TrainingSettings):
+    """Training settings whose precision is resolved for this machine."""
+
+    precision: Precision
+    """Compute dtype of training."""
+
+
+class ResolvedSettings(Settings):
+    """Settings whose precision is resolved for this machine: what a cache key holds.
+
+    As JSON they have the same fields in the same order as `Settings`.
+    """
+
+    training: ResolvedTraining
+
+
+REFERENCE = Settings()
 """The reference: 50 epochs, batch 128, RMSprop, mean squared error, noise factor 0.5."""
 
 QUICK = Settings(training=TrainingSettings(epochs=2))
 """To see that everything works: two epochs."""
 
-BEST = SEED
+BEST = REFERENCE
 """The best found so far; today that is the reference."""
 
-PRESETS = {"seed": SEED, "quick": QUICK, "best": BEST}
+PRESETS: dict[PresetName, Settings] = {
+    "reference": REFERENCE,
+    "seed": REFERENCE,  # its old name, too easily mistaken for the option --seed
+    "quick": QUICK,
+    "best": BEST,
+}
+
+
+def apply_preset(preset: PresetName, given: Settings | None = None) -> Settings:
+    """Return a preset, with every field replaced that was set by name in `given`.
+
+    Args:
+        preset: Where the settings start from.
+        given: Settings of which only the fields set explicitly count, also within `image`,
+            `noise`, `training` and `denoiser`; what it left at a default stays as in the preset.
+
+    Returns:
+        The merged settings.
+
+    Raises:
+        pydantic.ValidationError: If the merged settings contradict each other.
+    """
+    merged = PRESETS[preset].model_dump()
+    changes = {} if given is None else given.model_dump(exclude_unset=True)
+    for name, value in changes.items():
+        merged[name] = {**merged[name], **value} if isinstance(value, dict) else value
+    return Settings.model_validate(merged)
+
+
+def resolved(settings: Settings, precision: Precision) -> ResolvedSettings:
+    """Return the settings with a definite precision.
+
+    Args:
+        settings: Settings of a run.
+        precision: What this machine trains fastest in; used only where the setting is auto.
+
+    Returns:
+        The same settings, with auto replaced.
+    """
+    values = settings.model_dump()
+    if values["training"]["precision"] == "auto":
+        values["training"]["precision"] = precision
+    return ResolvedSettings.model_validate(values)

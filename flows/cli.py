@@ -1,16 +1,14 @@
-"""Looking into the artifacts: what would run, why it ran, which runs there are, is all intact.
+"""Looking into the artifacts: what would run, why it ran, which runs there are, what is damaged.
 
 Run it as `autoencoders COMMAND` (or `python flows/cli.py COMMAND`); `--help` explains each command.
 """
 
-import sys
-from pathlib import Path
-
-if __name__ == "__main__":  # as a script: this checkout's packages, wherever it is called from
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+if __name__ == "__main__":
+    import checkout  # noqa: F401
 
 import dataclasses
 import json
+import sys
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -19,20 +17,34 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from autoencoders.settings import SEED
-from flows.full import ARTIFACTS, SAMPLE, pipeline
-from flows.options import Artifacts, Data, Preset, SettingsOptions, over_preset, run_command
-from tasks.explain import Explanation, explain_key
-from tasks.hardware import settled
-from tasks.ingest import find_files
-from tasks.journal import RunRecord
-from tasks.runs import SYSTEMS, all_runs, find_run, run_metrics
-from tasks.steps import Planned, Planning
-from tasks.store import Store, StoreError
-from tasks.upkeep import collect_garbage, verify_store
+from autoencoders.settings import REFERENCE, apply_preset
+from flows.catalogue import METHODS
+from flows.full import pipeline
+from flows.options import (
+    ARTIFACTS,
+    SAMPLE,
+    Artifacts,
+    Data,
+    Preset,
+    SettingsOptions,
+    run_command,
+)
+from tasks.engine.errors import DamagedError, RunNotFoundError
+from tasks.engine.explain import Explanation, explain_key, explain_plan
+from tasks.engine.gc import collect_garbage
+from tasks.engine.journal import RunRecord
+from tasks.engine.published import all_runs, find_run, read_published
+from tasks.engine.runner import Planner, input_refs
+from tasks.engine.store import Store
+from tasks.engine.verify import verify_store
+from tasks.find_files import find_files
+from tasks.precision import resolve_precision
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 Run = Annotated[str, Parameter(help="A run: its name, the end of its name, or latest.")]
+
+MAIN_JOB = ("full", "")
+"""Names that its flow has in records; earlier versions recorded none."""
 
 app = App(name="autoencoders", help=__doc__)
 
@@ -41,29 +53,22 @@ app = App(name="autoencoders", help=__doc__)
 def plan(
     *,
     data: Data = SAMPLE,
-    preset: Preset = "seed",
+    preset: Preset = "reference",
     artifacts: Artifacts = ARTIFACTS,
-    settings: SettingsOptions = SEED,
+    settings: SettingsOptions = REFERENCE,
     as_json: Json = False,
 ) -> None:
     """Show what the main job with the same options would compute, and why; run nothing."""
     store = Store(artifacts)
-    planning = Planning(store)
-    pipeline(planning, find_files(data), settled(over_preset(preset, settings)))
+    planner = Planner(store)
+    resolved = resolve_precision(apply_preset(preset, settings))
+    pipeline(planner, input_refs(find_files(data)), resolved)
     earlier = all_runs(store)
     rows = [
-        {"step": step.label, "state": step.state, "why": _why(store, step, earlier)}
-        for step in planning.steps
+        {"step": step.label, "state": step.state, "why": explain_plan(store, step, earlier)}
+        for step in planner.steps
     ]
     _print(rows, as_json=as_json)
-
-
-def _why(store: Store, step: Planned, earlier: list[RunRecord]) -> str:
-    if step.state == "depends":
-        return "computed, unless the steps before write the same bytes as an earlier run"
-    if step.state == "cached" or step.parts is None:
-        return ""
-    return explain_key(store, step.label, step.parts, earlier).reason
 
 
 @app.command
@@ -76,14 +81,14 @@ def explain(
     artifacts: Artifacts = ARTIFACTS,
     as_json: Json = False,
 ) -> None:
-    """Say why a step of a run was computed again: what changed since the run before."""
+    """Say why a step of a run was computed again: what changed since the previous run."""
     store = Store(artifacts)
     record = find_run(store, run)
     wanted = stage.replace("_", " ")
     steps = [step for step in record.steps if wanted in (step.step, step.stage.replace("_", " "))]
     if not steps:
         names = ", ".join(step.step for step in record.steps)
-        raise StoreError(f"{stage}: no such step in {record.name}. There are: {names}.")
+        raise RunNotFoundError(f"{stage}: no such step in {record.name}.", f"There are: {names}.")
     earlier = [other for other in all_runs(store) if other.name < record.name]
     found = []
     for step in steps:
@@ -107,18 +112,21 @@ def runs(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
     store = Store(artifacts)
     rows = []
     for record in all_runs(store):
+        if record.flow not in MAIN_JOB:
+            continue
         computed = sum(step.state == "Completed" for step in record.steps)
-        metrics = run_metrics(store, record) if record.state == "finished" else {}
+        metrics = _metrics(store, record) if record.state == "finished" else {}
         rows.append(
             {
                 "run": record.name,
                 "state": record.state,
-                "epochs": record.settings.training.epochs,
-                "noise": record.settings.noise.factor,
+                "epochs": record.settings["training"]["epochs"],
+                "noise": record.settings["noise"]["factor"],
                 "computed": f"{computed}/{len(record.steps)}",
                 **{
-                    f"{system} MSE": metrics[system]["mse"] if metrics else None
-                    for system in ("autoencoder", "denoiser")
+                    f"{method.name} MSE": metrics[method.name]["mse"] if metrics else None
+                    for method in METHODS
+                    if method.trained
                 },
                 "message": record.message.partition("\n")[0],
             }
@@ -132,18 +140,18 @@ def compare(a: Run, b: Run, *, artifacts: Artifacts = ARTIFACTS, as_json: Json =
     store = Store(artifacts)
     first, second = find_run(store, a), find_run(store, b)
     rows: list[dict[str, Any]] = []
-    settings = [_dotted(record.settings.model_dump()) for record in (first, second)]
+    settings = [_dotted(record.settings) for record in (first, second)]
     rows += [
-        {"what": name, "A": settings[0][name], "B": settings[1][name], "change": None}
-        for name in settings[0]
-        if settings[0][name] != settings[1][name]
+        {"what": name, "A": settings[0].get(name), "B": settings[1].get(name), "change": None}
+        for name in {**settings[0], **settings[1]}
+        if settings[0].get(name) != settings[1].get(name)
     ]
-    metrics = [run_metrics(store, record) for record in (first, second)]
-    for system in SYSTEMS:
-        for name, value in metrics[0][system].items():
-            other = metrics[1][system][name]
+    metrics = [_metrics(store, record) for record in (first, second)]
+    for method in METHODS:
+        for name, value in metrics[0][method.name].items():
+            other = metrics[1][method.name].get(name)
             change = None if value is None or other is None else other - value
-            rows.append({"what": f"{system} {name}", "A": value, "B": other, "change": change})
+            rows.append({"what": f"{method.name} {name}", "A": value, "B": other, "change": change})
     if not as_json:
         print(f"A: {first.name}\nB: {second.name}")
     _print(rows, as_json=as_json)
@@ -151,7 +159,7 @@ def compare(a: Run, b: Run, *, artifacts: Artifacts = ARTIFACTS, as_json: Json =
 
 @app.command
 def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
-    """Read every file again and name what is damaged; the next run computes it anew."""
+    """Read every file again and remove what is damaged; the next run computes it anew."""
     store = Store(artifacts)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("verifying", total=None)
@@ -160,7 +168,9 @@ def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
         )
     _print([dataclasses.asdict(one) for one in damaged], as_json=as_json)
     if damaged:
-        raise StoreError(f"{len(damaged)} damaged. Run the pipeline again to compute them anew.")
+        raise DamagedError(
+            f"{len(damaged)} damaged; they were removed.", "The next run computes them anew."
+        )
     if not as_json:
         print(f"{len(list(store.artifacts()))} artifacts, all intact.")
 
@@ -188,6 +198,11 @@ def gc(
         print(f"{total:,.1f} MB {'would be freed' if dry_run else 'freed'}.")
 
 
+def _metrics(store: Store, record: RunRecord) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads(read_published(store, record, "metrics.json"))
+    return metrics
+
+
 def _dotted(settings: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in settings.items():
@@ -212,7 +227,7 @@ def _print(rows: list[dict[str, Any]], *, as_json: bool = False) -> None:
             no_wrap=number or name in ("state", "step", "kind"),
         )  # fmt: skip
     for row in rows:
-        table.add_row(*(_shown(row[name]) for name in shown))
+        table.add_row(*(_formatted(row[name]) for name in shown))
     Console(highlight=False, markup=False).print(table)
 
 
@@ -221,7 +236,7 @@ def _print_json(value: Any) -> None:
     print()
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):

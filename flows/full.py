@@ -3,171 +3,167 @@
 Run it with `python flows/full.py`, or `python flows/full.py --help` for every option.
 """
 
-import sys
+if __name__ == "__main__":
+    import checkout  # noqa: F401
+
+from collections.abc import Mapping
 from pathlib import Path
 
-if __name__ == "__main__":  # as a script: this checkout's packages, wherever it is called from
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-import datetime
-
 from cyclopts import App
-from prefect import flow, get_run_logger
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
-from prefect.runtime import flow_run
+from prefect import flow
 
-from autoencoders.settings import SEED, Settings
-from flows.hooks import tell
-from flows.options import Artifacts, Data, Preset, SettingsOptions, over_preset, run_command
+from autoencoders.settings import REFERENCE, PresetName, ResolvedSettings, Settings, apply_preset
+from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, METRICS
+from flows.ops.machine import operations
+from flows.ops.notifications import notify_failure
+from flows.options import (
+    ARTIFACTS,
+    SAMPLE,
+    Artifacts,
+    Data,
+    Preset,
+    SettingsOptions,
+    run_command,
+)
+from flows.results import Results
 from tasks.add_noise import add_noise
+from tasks.engine.handles import ArtifactRef
+from tasks.engine.runner import Steps
+from tasks.engine.runs import Run
+from tasks.engine.store import Store
 from tasks.evaluate import evaluate
-from tasks.hardware import settled
-from tasks.ingest import find_files, ingest
-from tasks.journal import Journal
-from tasks.logs import hide_tracebacks
-from tasks.machine import KEEP_RUNS, setting
+from tasks.find_files import find_files
+from tasks.ingest import ingest
+from tasks.precision import resolve_precision
 from tasks.prepare import prepare
-from tasks.progress import server_may_be_away
 from tasks.render import render
-from tasks.runs import Results, embedded, lineage, metrics_table, publish_run, read_metrics, summary
-from tasks.steps import Execution, Steps
-from tasks.store import Artifact, ArtifactRef, Store, StoreError
+from tasks.restore import restore
+from tasks.score import score
 from tasks.train import train
-from tasks.upkeep import collect_garbage
 
-HOME = Path(__file__).resolve().parents[1]
-SAMPLE = HOME / "data" / "sample"
-ARTIFACTS = HOME / "artifacts"
-SHOWN = ("denoising", "reconstructions", "loss_curves")
-"""The figures on Prefect's pages."""
-
-
-def pipeline(step: Steps, files: dict[str, ArtifactRef], settings: Settings) -> dict[str, Artifact]:
-    """Say which stage follows which; `step` runs them, or only looks what they would do."""
-    seed = settings.seed
-
-    # Data: checked, as images, with noisy twins
-    tables = step("ingest", ingest, files, settings.image)
-    train_set = step("prepare train", prepare, tables["train.parquet"], settings.image)
-    test_set = step("prepare test", prepare, tables["test.parquet"], settings.image)
-    train_clean, test_clean = train_set["images.npy"], test_set["images.npy"]
-    train_noise = step("add noise train", add_noise, train_clean, "train", seed, settings.noise)
-    test_noise = step("add noise test", add_noise, test_clean, "test", seed, settings.noise)
-    train_noisy, test_noisy = train_noise["images.npy"], test_noise["images.npy"]
-
-    # Two networks, one recipe; only what goes in differs
-    autoencoder = step(
-        "train autoencoder", train, train_clean, train_clean, "autoencoder", seed, settings.training
-    )
-    fresh_noise = settings.noise if settings.denoiser.fresh_noise else None
-    denoiser = step(
-        "train denoiser", train, train_noisy, train_clean, "denoiser", seed, settings.training,
-        fresh_noise,
-    )  # fmt: skip
-
-    # What they are worth, and what it looks like
-    networks = (autoencoder["autoencoder.keras"], denoiser["denoiser.keras"])
-    scores = step("evaluate", evaluate, test_clean, test_noisy, test_set["labels.npy"], *networks)
-    pictures = step(
-        "render",
-        render,
-        clean={"train": train_clean, "test": test_clean},
-        noisy={"train": train_noisy, "test": test_noisy},
-        histories={"autoencoder": autoencoder["history.csv"], "denoiser": denoiser["history.csv"]},
-        layers=autoencoder["layers.csv"],
-        examples=scores["examples.npz"],
-    )
-    return {
-        "autoencoder": autoencoder,
-        "denoiser": denoiser,
-        "evaluate": scores,
-        "render": pictures,
-    }
+Files = dict[str, ArtifactRef]
+"""Files by what they are, e.g. `images/test/noisy`; published ones by their place in the folder."""
+SPLITS = ("train", "test")
+INTERNAL = ("images/", "labels/", "scores/")
+"""Files so named are not published in the run's folder: they are large, or part of another one."""
 
 
-def places(results: dict[str, Artifact]) -> dict[str, ArtifactRef]:
-    """Say which file stands where in the run's folder."""
-    return {
-        "metrics.json": results["evaluate"]["metrics.json"],
-        "per_image.parquet": results["evaluate"]["per_image.parquet"],
-        "per_class.csv": results["evaluate"]["per_class.csv"],
-        "models/autoencoder.keras": results["autoencoder"]["autoencoder.keras"],
-        "models/denoiser.keras": results["denoiser"]["denoiser.keras"],
-        "history/autoencoder.csv": results["autoencoder"]["history.csv"],
-        "history/denoiser.csv": results["denoiser"]["history.csv"],
-        **{f"figures/{name}": ref for name, ref in results["render"].files.items()},
-    }
+def pipeline(step: Steps, data: Mapping[str, ArtifactRef], settings: ResolvedSettings) -> Files:
+    """Say which stage follows which; `step` runs them, or only plans them.
+
+    Args:
+        step: Does one step.
+        data: The user's four files by role.
+        settings: What is computed.
+
+    Returns:
+        Every file that was made, by what it is.
+    """
+    files: Files = {}
+    prepare_images(step, files, data, settings)
+    train_networks(step, files, settings)
+    score_methods(step, files)
+    draw_figures(step, files)
+    return files
 
 
-@flow(name="full", persist_result=False, on_failure=[tell], on_crashed=[tell])
-def full(data: Path = SAMPLE, settings: Settings = SEED, artifacts: Path = ARTIFACTS) -> str:
+def prepare_images(
+    step: Steps, files: Files, data: Mapping[str, ArtifactRef], settings: ResolvedSettings
+) -> None:
+    """Check the user's files, make images of them, and give every image a noisy twin."""
+    image, noise = settings.image, settings.noise
+    tables = step("ingest", ingest, files=data, image=image)
+    for split in SPLITS:
+        made = step(f"prepare {split}", prepare, table=tables[f"{split}.parquet"], image=image)
+        files[f"images/{split}/clean"] = made["images.npy"]
+        files[f"labels/{split}"] = made["labels.npy"]
+    for split in SPLITS:
+        made = step(
+            f"add noise {split}", add_noise, images=files[f"images/{split}/clean"], split=split,
+            seed=settings.seed, noise=noise, corrupt=CORRUPTIONS[noise.kind],
+        )  # fmt: skip
+        files[f"images/{split}/noisy"] = made["images.npy"]
+
+
+def train_networks(step: Steps, files: Files, settings: ResolvedSettings) -> None:
+    """Train one network per trained method, by one recipe: only what goes in differs."""
+    for method in METHODS:
+        if method.trained:
+            fresh_noise = method.reads == "noisy" and settings.denoiser.fresh_noise
+            made = step(
+                f"train {method.name}", train, inputs=files[f"images/train/{method.reads}"],
+                targets=files["images/train/clean"], role=method.name, seed=settings.seed,
+                training=settings.training,
+                noise_factor=settings.noise.factor if fresh_noise else None,
+            )  # fmt: skip
+            files[f"models/{method.name}.keras"] = made[f"{method.name}.keras"]
+            files[f"history/{method.name}.csv"] = made["history.csv"]
+            files["models/layers.csv"] = made["layers.csv"]
+
+
+def score_methods(step: Steps, files: Files) -> None:
+    """Restore the test images by every method, and measure how good that is."""
+    for method in METHODS:
+        if method.trained:
+            made = step(
+                f"restore {method.name}", restore, images=files[f"images/test/{method.reads}"],
+                network=files[f"models/{method.name}.keras"],
+            )  # fmt: skip
+            files[f"images/test/{method.name}"] = made["images.npy"]
+        made = step(
+            f"score {method.name}", score, clean=files["images/test/clean"],
+            restored=files[f"images/test/{method.name}"],
+            metrics={metric.name: metric.function for metric in METRICS},
+        )  # fmt: skip
+        files[f"scores/{method.name}"] = made["scores.parquet"]
+    scores = {method.name: files[f"scores/{method.name}"] for method in METHODS}
+    made = step("evaluate", evaluate, scores=scores, labels=files["labels/test"])
+    for name in ("metrics.json", "per_image.parquet", "per_class.csv"):
+        files[name] = made[name]
+
+
+def draw_figures(step: Steps, files: Files) -> None:
+    """Draw every figure, each in a step of its own."""
+    for figure in FIGURES:
+        made = step(
+            f"draw {figure.name.replace('_', ' ')}", render, name=figure.name, draw=figure.draw,
+            inputs={label: files[name] for label, name in figure.inputs.items()},
+            options=figure.options, images=figure.images,
+        )  # fmt: skip
+        files[f"figures/{figure.name}.png"] = made[f"{figure.name}.png"]
+
+
+@flow(name="full", persist_result=False, on_failure=[notify_failure], on_crashed=[notify_failure])
+def full(
+    data: Path = SAMPLE,
+    preset: PresetName = "reference",
+    settings: Settings | None = None,
+    artifacts: Path = ARTIFACTS,
+) -> str:
     """Turn four CSV files into two trained networks, their test metrics and figures.
 
     Args:
         data: Folder of `train_data.csv`, `train_labels.csv` (or `train_lables.csv`),
             `test_data.csv` and `test_labels.csv`, each plain or gzipped.
-        settings: What is computed; the defaults are the reference.
+        preset: Where the settings start from: `reference` reproduces the course (50 epochs),
+            `quick` trains for two epochs, `best` is the best found so far.
+        settings: Fields that replace those of the preset; all others keep the preset's values.
         artifacts: Folder of everything computed; what is there already is not computed again.
 
     Returns:
         The folder of this run.
     """
-    hide_tracebacks()
-    store, settings = Store(artifacts), settled(settings)
-    keep_runs = setting(KEEP_RUNS)
-    with Journal(store, datetime.datetime.now(datetime.UTC), flow_run.name, settings) as journal:
-        files = find_files(data)
-        journal.reads({role: ref.uri for role, ref in files.items()})
-        made = pipeline(Execution(store, journal), files, settings)
-        results = Results(
-            record=journal.finished(),
-            data=files,
-            files=places(made),
-            metrics=read_metrics(made["evaluate"]["metrics.json"]),
+    resolved = resolve_precision(apply_preset(preset, settings))
+    store, values = Store(artifacts), resolved.model_dump(mode="json")
+    with Run(store, values, find_files(data), operations()) as run:
+        files = pipeline(run.step, run.data, resolved)
+        results = Results(run.data, files, resolved, run.lineage())
+        published = run.publish(
+            {name: ref for name, ref in files.items() if not name.startswith(INTERNAL)},
+            {"summary.md": results.summary_file()},
+            results.pages(),
         )
-        folder = publish_run(store, results)
-    with server_may_be_away("results"):
-        show(store, results, folder)
-    if keep_runs:
-        prune(store, keep_runs)
-    return str(folder)
-
-
-def prune(store: Store, keep_runs: int) -> None:
-    """Remove old runs; that it cannot be done is no fault of the run that has just finished."""
-    log = get_run_logger()
-    try:
-        freed = collect_garbage(store, keep_runs, dry_run=False)
-    except StoreError as error:
-        log.error("%s=%s: nothing was removed. %s", KEEP_RUNS, keep_runs, error)
-        return
-    log.info(
-        "%s=%s: %s old things removed, %s MB.", KEEP_RUNS, keep_runs, len(freed),
-        f"{sum(one.size for one in freed) / 1e6:,.1f}",
-    )  # fmt: skip
-
-
-def show(store: Store, results: Results, folder: Path) -> None:
-    """Put on Prefect's pages what they should show of a run."""
-    create_markdown_artifact(
-        summary(results) + embedded(results.files[f"figures/{name}.png"] for name in SHOWN),
-        key="summary",
-        description="Results of the run",
-    )
-    create_table_artifact(
-        metrics_table(results.metrics), key="metrics", description="Metrics on the test images"
-    )
-    create_markdown_artifact(
-        lineage(store, results),
-        key="lineage",
-        description="What each step read; Prefect's V2 pages show it as a drawing",
-    )
-    create_link_artifact(
-        folder.as_uri(),
-        key="run-folder",
-        link_text=str(folder),
-        description="The run's files; copy the path, browsers open no folders from a page",
-    )
+    return str(published.folder)
 
 
 app = App(name="full", help=__doc__)
@@ -177,13 +173,13 @@ app = App(name="full", help=__doc__)
 def main(
     *,
     data: Data = SAMPLE,
-    preset: Preset = "seed",
+    preset: Preset = "reference",
     artifacts: Artifacts = ARTIFACTS,
-    settings: SettingsOptions = SEED,
+    settings: SettingsOptions = REFERENCE,
 ) -> None:
     """Run the whole pipeline."""
-    folder = Path(full(data, over_preset(preset, settings), artifacts))
-    print((folder / "summary.md").read_text().partition("![")[0])
+    folder = Path(full(data, preset, settings, artifacts))
+    print((folder / "summary.md").read_text(encoding="utf-8").partition("![")[0])
     print(f"Everything is in {folder}, also as {artifacts.absolute() / 'latest'}")
 
 

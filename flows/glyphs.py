@@ -3,27 +3,35 @@
 Run it with `python flows/glyphs.py --fonts DIR --train 60000 --test 10000 --out DIR`.
 """
 
-import sys
+if __name__ == "__main__":
+    import checkout  # noqa: F401
+
 from pathlib import Path
-
-if __name__ == "__main__":  # as a script: this checkout's packages, wherever it is called from
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from prefect import flow
 
-from flows.options import run_command
-from tasks.draw_glyphs import SPLITS, draw_split, split_typefaces, survey_fonts
-from tasks.logs import hide_tracebacks
+from flows.ops.machine import operations
+from flows.options import ARTIFACTS, Artifacts, run_command
+from tasks.draw_glyphs import draw_glyphs
+from tasks.engine.runs import Run
+from tasks.engine.store import Store
+from tasks.formats.fonts import find_fonts
 
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 
 
 @flow(name="glyphs", persist_result=False)
-def glyphs(fonts: Path, out: Path, train: int = 60_000, test: int = 10_000, seed: int = 0) -> None:
+def glyphs(
+    fonts: Path,
+    out: Path,
+    train: int = 60_000,
+    test: int = 10_000,
+    seed: int = 0,
+    artifacts: Path = ARTIFACTS,
+) -> None:
     """Draw train and test images, no typeface in both; the same bytes for the same fonts.
 
     Args:
@@ -32,12 +40,20 @@ def glyphs(fonts: Path, out: Path, train: int = 60_000, test: int = 10_000, seed
         train: Number of train images.
         test: Number of test images.
         seed: Seed of the split, of slants and weights, and of the order.
+        artifacts: Folder of everything computed; what is there already is not drawn again.
     """
-    hide_tracebacks()
-    found = survey_fonts(fonts)
-    shares = split_typefaces(found.faces, train, test, seed)
-    for split, count in zip(SPLITS, (train, test), strict=True):
-        draw_split(split, shares[split], count, seed, out)
+    store = Store(artifacts)
+    settings = {"train": train, "test": test, "seed": seed}
+    files = {f"font {index}": path for index, path in enumerate(find_fonts(fonts), start=1)}
+    with Run(store, settings, files, operations()) as run:
+        # By content, so that it does not matter where the fonts lie and what their files are called
+        ordered = {ref.sha256: ref for ref in sorted(run.data.values(), key=lambda ref: ref.sha256)}
+        drawn = run.step(
+            "draw glyphs", draw_glyphs, fonts=ordered, train=train, test=test, seed=seed
+        )
+        for name, ref in drawn.files.items():
+            store.export(ref, out / name)
+        run.publish(drawn.files, latest=False)
 
 
 app = App(name="glyphs", help=__doc__)
@@ -45,24 +61,25 @@ app = App(name="glyphs", help=__doc__)
 
 @app.default
 def main(
-    *, fonts: Path, out: Path, train: Count = 60_000, test: Count = 10_000, seed: int = 0
+    *,
+    fonts: Path,
+    out: Path,
+    train: Count = 60_000,
+    test: Count = 10_000,
+    seed: int = 0,
+    artifacts: Artifacts = ARTIFACTS,
 ) -> None:
     """Draw the images.
 
-    Parameters
-    ----------
-    fonts
-        Folder whose .ttf and .otf files, at any depth, are drawn.
-    out
-        Folder that gets the four files.
-    train
-        Number of train images.
-    test
-        Number of test images.
-    seed
-        Seed of the split, of slants and weights, and of the order.
+    Args:
+        fonts: Folder whose .ttf and .otf files, at any depth, are drawn.
+        out: Folder that gets the four files.
+        train: Number of train images.
+        test: Number of test images.
+        seed: Seed of the split, of slants and weights, and of the order.
+        artifacts: Folder of everything computed; what is there already is not drawn again.
     """
-    glyphs(fonts, out, train, test, seed)
+    glyphs(fonts, out, train, test, seed, artifacts)
     print(f"{train:,} train and {test:,} test images are in {out.absolute()}")
 
 

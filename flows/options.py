@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import httpx
 import prefect
@@ -20,9 +20,13 @@ from prefect.settings import (
 from pydantic import ValidationError
 from rich.console import Console
 
-from autoencoders.errors import PipelineError
-from autoencoders.settings import PRESETS, SEED, Settings
-from flows.automations import HEARTBEAT
+from autoencoders.settings import PresetName, Settings
+from flows.advice import RESUME, USER_ERRORS, on_the_command_line
+from flows.ops.automations import HEARTBEAT
+
+HOME = Path(__file__).resolve().parents[1]
+SAMPLE = HOME / "data" / "sample"
+ARTIFACTS = HOME / "artifacts"
 
 Data = Annotated[Path, Parameter(help="Folder of the four CSV files, each plain or gzipped.")]
 Artifacts = Annotated[
@@ -30,56 +34,51 @@ Artifacts = Annotated[
     Parameter(help="Folder of everything computed; what is there is not computed again."),
 ]
 Preset = Annotated[
-    Literal["seed", "quick", "best"],
-    Parameter(help="Where the settings start from: seed is the reference, quick takes two epochs."),
+    PresetName,
+    Parameter(
+        help="Where the settings start from: reference reproduces the course (50 epochs; seed is "
+        "its old name), quick trains for two epochs, best is the best found so far."
+    ),
 ]
 SettingsOptions = Annotated[Settings, Parameter(name="*")]
 
 PREFECT_DEFAULTS = {
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,  # its own 20 s are short on a busy disk
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,  # 20 s are too short on a busy disk
     PREFECT_SERVER_ANALYTICS_ENABLED: False,  # else a machine without a network logs an error
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT,
 }
 HERE = "127.0.0.1,localhost"
 
 
-def over_preset(preset: Preset, given: Settings = SEED) -> Settings:
-    """Return the preset with every field replaced that was set by name in `given`."""
-    merged = PRESETS[preset].model_dump()
-    for name, value in given.model_dump(exclude_unset=True).items():
-        merged[name] = {**merged[name], **value} if isinstance(value, dict) else value
-    return Settings.model_validate(merged)
-
-
 def run_command(app: App) -> None:
-    """Run a command line and leave with its exit code: 0, 1 for an error of the data or the
-    store, 2 for one of the command line, 129, 130 or 143 if it was stopped."""
+    """Run a command line and exit with its code: 0, 1 for an error in the data or the store, 2 for
+    one in the command line, 129, 130 or 143 if it was stopped."""
     # Prefect's engine ends a flow at SIGTERM and then raises the signal again, for this handler;
     # without one the process would die on the spot and leave its temporary server behind
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    for name in ("NO_PROXY", "no_proxy"):  # Prefect would look for this machine behind a proxy
+    for name in ("NO_PROXY", "no_proxy"):  # else Prefect would look for this machine behind a proxy
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), HERE]))
     app.suppress_keyboard_interrupt = False  # it would end without a word
     try:
         with temporary_settings(set_defaults={**PREFECT_DEFAULTS, **_running_server()}):
             app(exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        _leave(2, f"{_told(error)}\nSee --help for every option.")
-    except PipelineError as error:
-        _leave(1, str(error))
+        _leave(2, f"{_option_error(error)}\nSee --help for every option.")
+    except USER_ERRORS as error:
+        _leave(1, on_the_command_line(error))
     except _Stopped as stopped:
-        _leave(128 + stopped.number, _GO_ON)
+        _leave(128 + stopped.number, f"stopped. {RESUME}")
     except KeyboardInterrupt:
-        _leave(130, _GO_ON)
+        _leave(130, f"stopped. {RESUME}")
 
 
 def _running_server() -> dict[Any, str]:
     """Return where `make server` answers, if it does: no temporary server is needed then.
 
-    A server named by Prefect's own settings goes before it.
+    A server named by Prefect's own settings takes precedence over it.
     """
     url = f"http://127.0.0.1:{PREFECT_SERVER_API_PORT.value()}/api"
     try:
@@ -87,12 +86,6 @@ def _running_server() -> dict[Any, str]:
     except httpx.HTTPError:
         return {}  # nobody there, or somebody else
     return {PREFECT_API_URL: url} if answer.strip() == f'"{prefect.__version__}"' else {}
-
-
-_GO_ON = (
-    "stopped. Nothing is lost: run the same command again and it goes on from the last finished "
-    "stage, within training from the last finished epoch."
-)
 
 
 class _Stopped(BaseException):
@@ -112,8 +105,8 @@ def _leave(code: int, message: str) -> None:
     sys.exit(code)
 
 
-def _told(error: CycloptsError) -> str:
-    """Say what is wrong with an option; Pydantic's own words come with links and codes."""
+def _option_error(error: CycloptsError) -> str:
+    """Say what is wrong with an option; Pydantic's own message has links and codes."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ValidationError):
         cause = cause.__cause__ or cause.__context__

@@ -1,1 +1,1 @@
-"""One module a stage: read artifacts, call `autoencoders`, publish artifacts."""
+"""Stages, one per module: each reads artifacts, calls `autoencoders` and writes an output."""

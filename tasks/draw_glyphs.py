@@ -1,37 +1,50 @@
-"""Draw glyphs: a data set in notMNIST's form, from the fonts of a folder."""
+"""Draw glyphs: a data set in notMNIST's form, from font files."""
 
 import gzip
 import io
 import itertools
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from prefect import get_run_logger, task
 
 from autoencoders.errors import PipelineError
-from autoencoders.glyphs import LETTERS, draw_letter
+from autoencoders.images.glyphs import LETTERS, draw_letter
 from autoencoders.randomness import derived_seed, generator
-from tasks.fonts import Face, Survey, open_font, survey
-from tasks.store import explained, write_atomically
+from tasks.engine.handles import ArtifactRef, Output, stage
+from tasks.formats.fonts import Face, open_font, survey
 
-SPLITS = ("train", "test")
 MOST_SLANT = 0.25
 LABELS = {"train": "train_lables.csv", "test": "test_labels.csv"}
-"""The names the reference data has, its spelling included."""
+"""The names that the reference data have, spelling included."""
 
 
-@task(task_run_name="survey fonts")
-def survey_fonts(fonts: Path) -> Survey:
-    """Find the fonts that can draw the letters; say how many were left out, and why."""
-    found = survey(fonts)
-    get_run_logger().info(
-        "%d faces of %d typefaces can be used; skipped: %d broken, %d symbol fonts, %d copies.",
-        len(found.faces), len({face.typeface for face in found.faces}),
-        found.broken, found.symbols, found.copies,
-    )  # fmt: skip
-    return found
+@stage
+def draw_glyphs(
+    output: Output, fonts: Mapping[str, ArtifactRef], train: int, test: int, seed: int
+) -> None:
+    """Write images and labels of both splits as CSV files, no typeface in both.
+
+    Args:
+        output: Where they go.
+        fonts: The font files; their names do not matter.
+        train: Number of train images.
+        test: Number of test images.
+        seed: Seed of the split, of slants and weights, and of the order.
+    """
+    found = survey(list(fonts.values()))
+    output.log(
+        f"{len(found.faces)} faces of {len({face.typeface for face in found.faces})} typefaces can "
+        f"be used; skipped: {found.broken} broken, {found.symbols} symbol fonts, {found.copies} "
+        "copies."
+    )
+    shares = split_typefaces(found.faces, train, test, seed)
+    for split, count in (("train", train), ("test", test)):
+        images, labels = _draw(split, shares[split], count, seed)
+        (output.folder / f"{split}_data.csv.gz").write_bytes(_gzipped(_csv(images)))
+        (output.folder / LABELS[split]).write_bytes(_csv(labels[:, None]))
+        output.log(f"{split}: {count:,} images from {len(shares[split])} faces.")
 
 
 def split_typefaces(faces: list[Face], train: int, test: int, seed: int) -> dict[str, list[Face]]:
@@ -46,7 +59,8 @@ def split_typefaces(faces: list[Face], train: int, test: int, seed: int) -> dict
     if len(typefaces) < 2:
         raise PipelineError(
             f"All usable fonts are of one typeface ({typefaces[0]}), but train and test must not "
-            "share one. Add fonts of another typeface."
+            "share one.",
+            "Add fonts of another typeface.",
         )
     wanted = len(faces) * test / (train + test)
     chosen: set[str] = set()
@@ -61,29 +75,27 @@ def split_typefaces(faces: list[Face], train: int, test: int, seed: int) -> dict
     }
 
 
-@task(task_run_name="draw {split}")
-def draw_split(split: str, faces: list[Face], count: int, seed: int, out: Path) -> None:
-    """Write the two files of a split: `count` images, every letter equally often, shuffled.
+def _draw(
+    split: str, faces: list[Face], count: int, seed: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Draw `count` images, uint8 (n, 784), and labels (n,), every letter equally often, shuffled.
 
     Every face draws each letter once as it is; when they are used up, again with a slant and a
     weight of its own.
     """
-    with explained(out):
-        out.mkdir(parents=True, exist_ok=True)
-        images = np.empty((count, 28 * 28), np.uint8)
-        labels = np.empty(count, np.int64)
-        row = 0
-        for index, face in enumerate(itertools.cycle(faces)):
-            variant = index // len(faces)
-            for label, glyph in _alphabet(face, variant, seed):
-                if row < count:
-                    images[row], labels[row] = glyph, label
-                    row += 1
-            if row == count:
-                break
-        order = generator(seed, "order", split).permutation(count)
-        write_atomically(out / f"{split}_data.csv.gz", _gzipped(_csv(images[order])))
-        write_atomically(out / LABELS[split], _csv(labels[order, None]))
+    images = np.empty((count, 28 * 28), np.uint8)
+    labels = np.empty(count, np.int64)
+    row = 0
+    for index, face in enumerate(itertools.cycle(faces)):
+        variant = index // len(faces)
+        for label, glyph in _alphabet(face, variant, seed):
+            if row < count:
+                images[row], labels[row] = glyph, label
+                row += 1
+        if row == count:
+            break
+    order = generator(seed, "order", split).permutation(count)
+    return images[order], labels[order]
 
 
 def _alphabet(face: Face, variant: int, seed: int) -> list[tuple[int, NDArray[np.uint8]]]:

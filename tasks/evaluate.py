@@ -1,75 +1,36 @@
-"""Evaluate: how well the two networks restore the test images."""
+"""Evaluate: the scores of all methods side by side, for every image, every class, and overall."""
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
 
 import numpy as np
 
-from tasks.keras_files import load_network
-from tasks.npy import read_batches
-from tasks.stage import stage
-from tasks.store import ArtifactRef, Output, to_json
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-SIZE = 1 << 22
-"""Bytes of images a batch; the metrics take some dozens of times as much."""
-EXAMPLES = 10
-"""The first test images, kept for the figures with what was made of them."""
-SYSTEMS = ("noisy", "autoencoder", "denoiser")
+from tasks.engine.handles import ArtifactRef, Output, stage
 
 
 @stage
-def evaluate(
-    output: Output,
-    clean: ArtifactRef,
-    noisy: ArtifactRef,
-    labels: ArtifactRef,
-    autoencoder: ArtifactRef,
-    denoiser: ArtifactRef,
-) -> None:
-    """Write `metrics.json`, `per_image.parquet`, `per_class.csv` and `examples.npz`.
+def evaluate(output: Output, scores: Mapping[str, ArtifactRef], labels: ArtifactRef) -> None:
+    """Write `metrics.json`, `per_image.parquet` and `per_class.csv`.
 
-    Three systems are compared with the clean test images: the noisy images themselves, the
-    autoencoder given the clean images, the denoiser given the noisy ones.
+    Args:
+        output: Where they go.
+        scores: By method, the scores of the test images.
+        labels: Their labels, int64 (n,).
     """
     import pandas as pd
 
-    from autoencoders.evaluation import score_images, summarise
-    from autoencoders.execution import predictor
+    from autoencoders.metrics.quality import summarise
 
-    networks = {
-        "autoencoder": predictor(load_network(autoencoder.path)),
-        "denoiser": predictor(load_network(denoiser.path)),
-    }
-    scores: dict[str, list[pd.DataFrame]] = {system: [] for system in SYSTEMS}
-    examples: dict[str, NDArray[np.float32]] = {}
-    for real, worse in zip(
-        read_batches(clean.path, SIZE), read_batches(noisy.path, SIZE), strict=True
-    ):
-        restored = {
-            "noisy": worse,
-            "autoencoder": networks["autoencoder"](real),
-            "denoiser": networks["denoiser"](worse),
-        }
-        for system, images in restored.items():
-            scores[system].append(score_images(real, images))
-        if not examples:
-            everything = {"clean": real, **restored}
-            examples = {name: images[:EXAMPLES] for name, images in everything.items()}
-
-    tables = {system: pd.concat(parts, ignore_index=True) for system, parts in scores.items()}
-    metrics = {system: summarise(table) for system, table in tables.items()}
-    per_image = pd.concat(
-        [
-            pd.Series(np.load(labels.path), name="label"),
-            *(table.add_prefix(f"{system}_") for system, table in tables.items()),
-        ],
-        axis=1,
-    )
+    tables = {method: pd.read_parquet(ref.path) for method, ref in scores.items()}
+    columns = [table.add_prefix(f"{method}_") for method, table in tables.items()]
+    per_image = pd.concat([pd.Series(np.load(labels.path), name="label"), *columns], axis=1)
     per_image.rename_axis("image").to_parquet(output.folder / "per_image.parquet")
+
     per_class = per_image.groupby("label").mean()
     per_class.insert(0, "images", per_image.groupby("label").size())
     per_class.to_csv(output.folder / "per_class.csv", float_format="%.6f")
-    (output.folder / "metrics.json").write_bytes(to_json({"images": len(per_image), **metrics}))
-    np.savez(output.folder / "examples.npz", **examples)  # type: ignore[arg-type]
+
+    summaries = {method: summarise(table) for method, table in tables.items()}
+    metrics = {"images": len(per_image), **summaries}
+    text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
+    (output.folder / "metrics.json").write_text(f"{text}\n", encoding="utf-8")

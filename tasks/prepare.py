@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.parquet as pq
 
-from autoencoders.pixels import to_images
-from tasks.image_table import from_batch
-from tasks.npy import NpyWriter, batch_rows
-from tasks.stage import stage
-from tasks.store import ArtifactRef, Output
+from autoencoders.images.pixels import to_images
+from tasks.engine.handles import ArtifactRef, Output, stage
+from tasks.formats.image_table import from_batch
+from tasks.formats.npy import NpyWriter, batch_rows
 
 if TYPE_CHECKING:
     from autoencoders.settings import ImageSettings
 
 SIZE = 1 << 24
-"""Bytes of images a batch: memory is a few batches, however many rows there are."""
+"""Bytes of images per batch: memory is a few batches, however many rows there are."""
 
 
 @stage
@@ -32,6 +31,6 @@ def prepare(output: Output, table: ArtifactRef, image: "ImageSettings") -> None:
             NpyWriter(output.folder / "labels.npy", (count,), np.int64) as labels,
         ):
             for batch in parquet.iter_batches(batch_rows(image_bytes, SIZE)):
-                pixels, label = from_batch(batch)
+                pixels, label = from_batch(batch)  # (m, h * w * c) bytes, (m,)
                 images.write(to_images(pixels, shape))
                 labels.write(label.astype(np.int64))

@@ -1,58 +1,49 @@
-"""Render: what people look at."""
+"""Render: one figure, as PNG."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.stage import stage
-from tasks.store import ArtifactRef, Output
+from tasks.engine.handles import ArtifactRef, FunctionRef, Output, stage
 
-FIRST = 2
-"""Images of each split shown clean and noisy."""
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 
 @stage
 def render(
     output: Output,
-    clean: dict[str, ArtifactRef],
-    noisy: dict[str, ArtifactRef],
-    histories: dict[str, ArtifactRef],
-    layers: ArtifactRef,
-    examples: ArtifactRef,
+    name: str,
+    draw: FunctionRef,
+    inputs: Mapping[str, ArtifactRef],
+    options: Mapping[str, Any],
+    images: int,
 ) -> None:
-    """Write the five figures as PNG.
+    """Write `<name>.png`.
 
     Args:
-        output: Where they go.
-        clean: The images by split, `train` and `test`.
-        noisy: Their noisy twins, by split.
-        histories: The history of each network, by name.
-        layers: The table of layers.
-        examples: The first test images and what was made of them.
+        output: Where it goes.
+        name: Name of the figure.
+        draw: A function of a mapping from labels to tables or images that returns a matplotlib
+            figure.
+        inputs: By label, a table (CSV, Parquet) or images (NPY).
+        options: Further arguments of `draw`.
+        images: How many images of each NPY file are drawn, from the first on.
     """
+    loaded = {label: _load(ref, images) for label, ref in inputs.items()}
+    figure = draw.load()(loaded, **options)
+    # No version of matplotlib in the file: equal figures are equal bytes
+    figure.savefig(output.folder / f"{name}.png", dpi=150, metadata={"Software": None})
+
+
+def _load(ref: ArtifactRef, images: int) -> "pd.DataFrame | NDArray[np.float32]":
+    """Return a table, or the first images (n, h, w, c), by the kind of file."""
     import pandas as pd
 
-    from autoencoders import figures
-
-    with np.load(examples.path, allow_pickle=False) as archive:
-        shown = dict(archive)
-    first = {
-        f"{split}\n{kind}": np.array(np.load(refs[split].path, mmap_mode="r")[:FIRST])
-        for split in clean
-        for kind, refs in (("clean", clean), ("noisy", noisy))
-    }
-    pages = {
-        "loss_curves": figures.loss_curves(
-            {name: pd.read_csv(ref.path) for name, ref in histories.items()}
-        ),
-        "reconstructions": figures.image_rows(
-            {"test image": shown["clean"], "autoencoder": shown["autoencoder"]},
-            "Test images and their reconstructions",
-        ),
-        "noise": figures.image_rows(first, "The first images, clean and noisy"),
-        "denoising": figures.image_rows(
-            {"real": shown["clean"], "noisy": shown["noisy"], "denoised": shown["denoiser"]},
-            "Test images: real, noisy, denoised",
-        ),
-        "architecture": figures.architecture(pd.read_csv(layers.path, keep_default_na=False)),
-    }
-    for name, figure in pages.items():
-        figure.savefig(output.folder / f"{name}.png", dpi=150, metadata={"Software": None})
+    if ref.path.suffix == ".csv":
+        return pd.read_csv(ref.path, keep_default_na=False)
+    if ref.path.suffix == ".parquet":
+        return pd.read_parquet(ref.path)
+    return np.array(np.load(ref.path, mmap_mode="r")[:images])

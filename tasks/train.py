@@ -1,94 +1,128 @@
 """Train one network: images in, images out."""
 
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autoencoders.randomness import derived_seed
-from tasks.checkpoint import load_checkpoint, save_checkpoint
-from tasks.keras_files import save_network
-from tasks.machine import training_turn
-from tasks.progress import Progress
-from tasks.stage import stage
-from tasks.store import ArtifactRef, Output
+from tasks.engine.handles import ArtifactRef, Output, stage
+from tasks.formats.checkpoint import load_checkpoint, save_checkpoint
+from tasks.formats.keras_files import save_network
+from tasks.runtime import import_tensorflow
 
 if TYPE_CHECKING:
-    from autoencoders.settings import NoiseSettings, TrainingSettings
+    from numpy.typing import NDArray
 
-HISTORY = ["loss", "val_loss"]
+    from autoencoders.models.training import Trainer
+    from autoencoders.settings import ResolvedTraining
+
+    Images = NDArray[np.float32]
+    History = list[tuple[float, float]]
 
 
-@stage
-@training_turn()
+@stage(limit="training")
 def train(
     output: Output,
     inputs: ArtifactRef,
     targets: ArtifactRef,
     role: str,
     seed: int,
-    training: "TrainingSettings",
-    fresh_noise: "NoiseSettings | None" = None,
+    training: "ResolvedTraining",
+    noise_factor: float | None = None,
 ) -> None:
     """Write `<role>.keras`, `history.csv` (epoch, loss, val_loss) and `layers.csv`.
 
-    With `fresh_noise` the network learns from `targets` with noise that is new in every epoch;
-    `inputs` are what it is validated on.
-
-    After every epoch the whole state is kept, so a run that was stopped goes on from its last
+    The whole state is kept after every epoch, so a run that was stopped resumes from its last
     finished epoch and ends in the same bytes.
+
+    Args:
+        output: Where they go.
+        inputs: What the network gets, float32 (n, h, w, c).
+        targets: What it should return, of the same shape; may be the same file.
+        role: Name of the network; it also decides the initial weights.
+        seed: The run's seed.
+        training: How it is trained.
+        noise_factor: If given, the network learns from `targets` with Gaussian noise that is drawn
+            anew in every epoch, of this standard deviation; `inputs` are then used for validation
+            alone.
     """
-    import pandas as pd
+    import_tensorflow()
+    from autoencoders.models.network import build_network
+    from autoencoders.models.training import Trainer, split_validation
 
-    if training.precision == "auto":
-        raise ValueError("`training.precision` must be settled before it gets into a key.")
-    from autoencoders.network import build_network, layer_table
-    from autoencoders.training import Trainer, split_validation
-
-    # One array when both are the same file, as for the plain autoencoder
     source = np.load(inputs.path, mmap_mode="r")  # (n, h, w, c)
+    # One array if both are the same file, as for the plain autoencoder: read once per batch
     aim = source if inputs.sha256 == targets.sha256 else np.load(targets.path, mmap_mode="r")
     fit, held_out = split_validation(len(source), training.validation_fraction, seed)
     network = build_network(source.shape[1:], derived_seed(seed, "weights", role))
     trainer = Trainer(
         network,
-        training.learning_rate,
-        training.batch_size,
-        seed,
-        training.precision,
-        fresh_noise=fresh_noise.factor if fresh_noise else None,
+        learning_rate=training.learning_rate,
+        batch_size=training.batch_size,
+        seed=seed,
+        precision=training.precision,
+        noise_factor=noise_factor,
     )
-    learned = aim if fresh_noise else source
+    learned = source if noise_factor is None else aim
+    data = _Data(learned, source, aim, fit, held_out)
+    history = _train_epochs(output, trainer, data, role, training.epochs)
+    _write(output, role, network, history)
 
+
+@dataclass(frozen=True)
+class _Data:
+    """The images of a training, and which of them serve for what."""
+
+    learned: "Images"
+    """What the network gets in training, (n, h, w, c)."""
+    validated: "Images"
+    """What it gets in validation."""
+    targets: "Images"
+    fit: "NDArray[np.int64]"
+    """Indices of the images to train on."""
+    held_out: "NDArray[np.int64]"
+    """Indices of the images to validate on."""
+
+
+def _train_epochs(
+    output: Output, trainer: "Trainer", data: _Data, role: str, epochs: int
+) -> "History":
+    """Train up to `epochs`, from the checkpoint if there is one; return all losses."""
     checkpoint = output.scratch / "epoch.npz"
-    history: list[tuple[float, float]] = []
+    history: History = []
     if (state := load_checkpoint(checkpoint)) is not None:
-        history = [(loss, validation) for loss, validation in state.pop("history").tolist()]
+        history = [(loss, val_loss) for loss, val_loss in state.pop("history").tolist()]
         trainer.restore(state)
-    progress = Progress(f"train-{role}", f"Training of the {role}")
-    if history:
-        progress.show(
-            len(history) / training.epochs, f"{role}: going on after epoch {len(history)}"
-        )
+        share = len(history) / epochs
+        output.progress(share, f"{role}: resuming after epoch {len(history)}")
 
     started, done_before = time.monotonic(), len(history)
-    for epoch in range(len(history), training.epochs):
+    for epoch in range(len(history), epochs):
         begun = time.monotonic()
-        loss = trainer.train_epoch(learned, aim, fit, epoch)
-        speed = len(fit) / (time.monotonic() - begun)
-        history.append((loss, trainer.validate(source, aim, held_out)))
+        loss = trainer.train_epoch(data.learned, data.targets, data.fit, epoch)
+        speed = len(data.fit) / (time.monotonic() - begun)
+        val_loss = trainer.validate(data.validated, data.targets, data.held_out)
+        history.append((loss, val_loss))
         save_checkpoint(checkpoint, {**trainer.state(), "history": np.array(history)})
         mean = (time.monotonic() - started) / (epoch + 1 - done_before)
-        progress.show(
-            (epoch + 1) / training.epochs,
-            f"{role}: epoch {epoch + 1}/{training.epochs}, loss {loss:.5f}, "
-            f"val_loss {history[-1][1]:.5f}, {speed:,.0f} images/s, "
-            f"{_clock(mean * (training.epochs - epoch - 1))} left",
+        output.progress(
+            (epoch + 1) / epochs,
+            f"{role}: epoch {epoch + 1}/{epochs}, loss {loss:.5f}, val_loss {val_loss:.5f}, "
+            f"{speed:,.0f} images/s, {_clock(mean * (epochs - epoch - 1))} left",
         )
+    return history
+
+
+def _write(output: Output, role: str, network: Any, history: "History") -> None:
+    import pandas as pd
+
+    from autoencoders.models.network import layer_table
 
     save_network(network, output.folder / f"{role}.keras")
     layer_table(network).to_csv(output.folder / "layers.csv", index=False)
-    table = pd.DataFrame(history, columns=HISTORY)
+    table = pd.DataFrame(history, columns=["loss", "val_loss"])
     table.insert(0, "epoch", range(1, len(table) + 1))
     table.to_csv(output.folder / "history.csv", index=False)
 

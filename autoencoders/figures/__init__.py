@@ -1,0 +1,1 @@
+"""The figures: from labelled tables or images to a matplotlib figure; nothing is saved here."""

@@ -1,0 +1,1 @@
+"""Images: from bytes to pixels, their corruptions, and letters drawn from fonts."""

@@ -1,0 +1,1 @@
+"""The network, its training, and the fused form in which it runs."""

@@ -1,0 +1,1 @@
+"""Operations: the server, its automations and the notifications of failures."""

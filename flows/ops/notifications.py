@@ -1,0 +1,57 @@
+"""What happens when a run fails or crashes: a log line that says what to do, and a webhook call."""
+
+import logging
+import os
+from typing import Any
+
+import httpx
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.logging.loggers import flow_run_logger
+
+from flows.advice import RESUME
+
+WEBHOOK = "AUTOENCODERS_WEBHOOK"
+"""Environment variable: the URL that receives a JSON POST when a run fails or crashes."""
+
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+def notify_failure(flow: Any, flow_run: FlowRun, state: State) -> None:
+    """Report how a run ended and how to resume it; a hook that Prefect calls.
+
+    Args:
+        flow: The flow that was run.
+        flow_run: Its run.
+        state: The state it ended in, Failed or Crashed.
+    """
+    logger = flow_run_logger(flow_run)
+    message = (state.message or "no message").strip()
+    text = f"Run {flow_run.name} of {flow.name} ended as {state.name}: {message} {RESUME}"
+    logger.error(text)
+    if url := os.environ.get(WEBHOOK):
+        content = {
+            "text": text,  # the field that chats such as Slack and Mattermost display
+            "flow": flow.name,
+            "run": flow_run.name,
+            "state": state.name,
+            "message": state.message,
+        }
+        notify_webhook(url, content, logger)
+
+
+def notify_webhook(url: str, content: dict[str, str | None], logger: Logger) -> None:
+    """Post `content` as JSON; a webhook that cannot be reached costs a log line, never the run.
+
+    The log never shows the URL, which may contain a token.
+
+    Args:
+        url: Where to post.
+        content: What to post.
+        logger: Where to report that it failed.
+    """
+    try:
+        httpx.post(url, json=content, timeout=10).raise_for_status()
+    except httpx.HTTPStatusError as error:
+        logger.error("%s: the webhook answered %s.", WEBHOOK, error.response.status_code)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its message may contain the URL
+        logger.error("%s: the webhook was not reached (%s).", WEBHOOK, type(error).__name__)

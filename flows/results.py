@@ -1,0 +1,103 @@
+"""What people read of a run of the main job: the table of metrics, the summary, Prefect's pages."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoencoders.settings import ResolvedSettings
+from flows.catalogue import METHODS, METRICS
+from tasks.engine.handles import ArtifactRef
+from tasks.engine.pages import Page, embedded
+
+PAGE_FIGURES = ("denoising", "reconstructions", "loss_curves")
+"""The figures on Prefect's pages."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run has to show."""
+
+    data: Mapping[str, ArtifactRef]
+    """The user's files, by role."""
+    files: Mapping[str, ArtifactRef]
+    """What was made, by what it is."""
+    settings: ResolvedSettings
+    lineage: str
+    """Which step read what, in Markdown."""
+
+    def metrics(self) -> dict[str, Any]:
+        """Read the metrics."""
+        metrics: dict[str, Any] = json.loads(self.files["metrics.json"].path.read_bytes())
+        return metrics
+
+    def summary(self) -> str:
+        """Return the run in Markdown: metrics, what was run, on what."""
+        metrics, settings = self.metrics(), self.settings
+        fresh = " (drawn anew in every epoch of the denoiser)"
+        rows = metrics_table(metrics)
+        lines = [
+            "# Autoencoder and denoiser: results on the test images",
+            "",
+            "| " + " | ".join(rows[0]) + " |",
+            "| --- | --- |" + " ---: |" * len(METRICS),
+            *("| " + " | ".join(row.values()) + " |" for row in rows),
+            "",
+            f"{metrics['images']:,} test images of {settings.image.height} x "
+            f"{settings.image.width} x {settings.image.channels}, {_noise(settings)}"
+            f"{fresh if settings.denoiser.fresh_noise else ''}, {settings.training.epochs} epochs, "
+            f"batch size {settings.training.batch_size}, seed {settings.seed}.",
+            "",
+            "All methods are compared with the clean images. PSNR is that of the mean MSE; "
+            "`metrics.json` also has the mean of the per-image PSNR, `per_image.parquet` every "
+            "image, `per_class.csv` every class.",
+            "",
+            "Inputs, by content:",
+            "",
+            *(
+                f"- {role}: sha256 `{ref.sha256[:16]}…`, {ref.size:,} bytes"
+                for role, ref in sorted(self.data.items())
+            ),
+            "",
+        ]
+        return "\n".join(lines)
+
+    def summary_file(self) -> str:
+        """Return `summary.md`: the summary, the figures beside it, the lineage."""
+        names = [name for name in sorted(self.files) if name.endswith(".png")]
+        figures = "".join(f"\n![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in names)
+        return f"{self.summary()}{figures}\n{self.lineage}"
+
+    def pages(self) -> list[Page]:
+        """Return what Prefect's pages show."""
+        figures = [self.files[f"figures/{name}.png"] for name in PAGE_FIGURES]
+        rows = metrics_table(self.metrics())
+        return [
+            Page("summary", "Results of the run", self.summary() + embedded(figures)),
+            Page("metrics", "Metrics on the test images", rows),
+        ]
+
+
+def metrics_table(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the metrics as rows of text: one per method, one column per metric."""
+    return [
+        {
+            "method": method.name,
+            "description": method.description,
+            **{
+                metric.title: _rounded(metrics[method.name][metric.name], metric.digits)
+                for metric in METRICS
+            },
+        }
+        for method in METHODS
+    ]
+
+
+def _rounded(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _noise(settings: ResolvedSettings) -> str:
+    kind = settings.noise.kind.replace("_", "-")
+    return f"{kind} noise of factor {settings.noise.factor:g}"

@@ -1,0 +1,1 @@
+"""What makes a function a cached, kill-safe, explainable Prefect task. It knows no stage."""

@@ -1,0 +1,60 @@
+"""The engine's errors: a problem, and what the user can do about it.
+
+The advice names no command: whoever shows an error may know a better one for its type.
+"""
+
+
+class EngineError(Exception):
+    """Something that the user of a pipeline can fix."""
+
+    default_advice = ""
+
+    def __init__(self, problem: str, advice: str | None = None) -> None:
+        """State the problem, and the advice if it differs from that of the class."""
+        super().__init__(problem, advice)
+        self.problem = problem
+        self.advice = self.default_advice if advice is None else advice
+
+    def __str__(self) -> str:
+        """Return the problem and the advice."""
+        return f"{self.problem} {self.advice}".strip()
+
+
+class StoreError(EngineError):
+    """The store cannot be used as asked."""
+
+
+class DiskFullError(StoreError):
+    """There is no space left."""
+
+    default_advice = (
+        "Free some space, or use another folder, and run again; finished steps are kept."
+    )
+
+
+class NotWritableError(StoreError):
+    """A folder of the store cannot be written to."""
+
+    default_advice = "Make it writable, or use another folder, and run again."
+
+
+class DamagedError(StoreError):
+    """A file is not what it was when it was published or looked at."""
+
+    default_advice = "Run again: what is damaged is computed anew."
+
+
+class InputError(EngineError):
+    """A file of the user cannot be read."""
+
+    default_advice = "Check that the disk is reachable and the file is readable, and run again."
+
+
+class EditedError(EngineError):
+    """Code was edited while it was being loaded."""
+
+    default_advice = "Nothing was published. Run again."
+
+
+class RunNotFoundError(EngineError):
+    """No run, or more than one, has the name that was asked for."""

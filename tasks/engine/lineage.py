@@ -1,0 +1,34 @@
+"""Which step of a run read what, from the manifests: digests of inputs against digests of files."""
+
+from collections.abc import Mapping
+
+from .handles import ArtifactRef
+from .journal import RunRecord
+from .store import Store
+
+
+def lineage(store: Store, record: RunRecord, data: Mapping[str, ArtifactRef]) -> str:
+    """Return the lineage of a run in Markdown: a table and a Mermaid drawing.
+
+    Args:
+        store: Where the manifests are.
+        record: The run.
+        data: The user's files, by role.
+    """
+    rows = ["| step | reads |", "| --- | --- |"]
+    boxes, arrows = [], []
+    made_by: dict[str, tuple[str, str]] = {}  # sha256 -> (box that made it, what it is called)
+    for role, ref in sorted(data.items()):
+        boxes.append(f'  {role}[("{ref.path.name}")]')
+        made_by[ref.sha256] = (role, f"`{ref.path.name}`")
+    for step in record.steps:
+        manifest = store.manifest(step.stage, step.key)
+        box = step.step.replace(" ", "_")
+        sources = dict.fromkeys(made_by[digest] for digest in manifest.parts.inputs.values())
+        rows.append(f"| {step.step} | {', '.join(name for _, name in sources)} |")
+        boxes.append(f'  {box}["{step.step}"]')
+        arrows += [f"  {source} --> {box}" for source in dict.fromkeys(box for box, _ in sources)]
+        for name, entry in manifest.files.items():
+            made_by.setdefault(entry.sha256, (box, f"`{name}` of {step.step}"))
+    drawing = ["```mermaid", "flowchart LR", *boxes, *arrows, "```"]
+    return "\n".join([*rows, "", *drawing, ""])

@@ -1,0 +1,76 @@
+"""A stage as a Prefect task, cached and locked through Prefect's own extension points."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import Task
+from prefect.cache_policies import CachePolicy
+from prefect.context import TaskRunContext
+from prefect.transactions import IsolationLevel
+
+from .limits import Limit, slot
+from .prefect_cache import SERIALIZER, ArtifactStorage, KernelLocks, address
+from .progress import StepReport
+from .retries import DELAYS, retry_condition
+from .stage import Stage
+from .store import Store
+
+LOCKS = KernelLocks()
+
+
+@functools.cache
+def prefect_task(stage: Stage) -> Task[..., dict[str, Any]]:
+    """Return the Prefect task of a stage; it has the stage's name.
+
+    The task takes the root of the store, the label of the step, the stage's inputs and the limits
+    by name, and returns the artifact as a JSON value.
+    """
+
+    def run(
+        root: str, label: str, inputs: dict[str, Any], limits: Mapping[str, Limit]
+    ) -> dict[str, Any]:
+        report = StepReport(label)
+        limit = limits.get(stage.limit) if stage.limit else None
+        with slot(stage.limit or "", limit, lambda line: report(line, None)):
+            return stage.compute(Store(Path(root)), inputs, report).model_dump()
+
+    task = Task(
+        run,
+        name=stage.name,
+        description=stage.function.__doc__,
+        task_run_name="{label}",
+        cache_policy=_StageKey(
+            stage=stage, lock_manager=LOCKS, isolation_level=IsolationLevel.SERIALIZABLE
+        ),
+        result_serializer=SERIALIZER,
+        retries=len(DELAYS),
+        retry_delay_seconds=DELAYS,
+        retry_condition_fn=retry_condition,
+        cache_result_in_memory=False,  # a deleted artifact must not be served from memory
+    )
+    # Prefect's constructor asks for a storage that is registered with a server; this one holds no
+    # state and needs none
+    task.result_storage = ArtifactStorage()
+    return task
+
+
+@dataclass
+class _StageKey(CachePolicy):
+    """Prefect's view of a stage's key."""
+
+    stage: Stage | None = None
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,
+    ) -> str:
+        """Return the address of the artifact that the stage would publish."""
+        assert self.stage is not None
+        parts = self.stage.key_parts(inputs["inputs"])
+        return address(inputs["root"], parts.stage, parts.key)

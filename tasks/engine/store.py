@@ -1,0 +1,180 @@
+"""The artifact store: the one module that turns addresses and URIs into files.
+
+ROOT/<stage>/<key>/              an artifact: files and manifest.json, whole or not there
+ROOT/runs/<run>/, ROOT/latest    finished runs: links to what their stages published
+ROOT/active/<run>.json           journals of runs that are under way or were interrupted
+ROOT/checkpoints/<stage>-<key>/  what an interrupted stage resumes from
+ROOT/locks/                      one lock file per computation under way
+ROOT/tmp/                        what is being written; never read
+"""
+
+import contextlib
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from .errors import DamagedError, StoreError
+from .files import friendly_os_errors, sha256_of
+from .handles import ArtifactRef, Output, Report, sync, write_atomically
+from .manifest import KEY, NAME, Artifact, FileEntry, KeyParts, Manifest
+
+MANIFEST = "manifest.json"
+RESERVED = frozenset({"active", "bench", "checkpoints", "latest", "locks", "runs", "tmp"})
+"""Names in the store that are no stages."""
+LEAST_SPACE = 16_000_000
+"""Bytes that must be free before any stage starts."""
+
+
+class Store:
+    """The artifacts below one root folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the root; nothing is read or made yet."""
+        self.root = root.absolute()
+
+    def folder(self, stage: str, key: str) -> Path:
+        """Return where an artifact stands, or would.
+
+        Raises:
+            StoreError: If the stage or the key is not well-formed: paths cannot leave the root.
+        """
+        if not NAME.fullmatch(stage) or not KEY.fullmatch(key):
+            raise StoreError(f"{stage}/{key}: not an artifact's address.")
+        return self.root / stage / key
+
+    def manifest(self, stage: str, key: str) -> Manifest:
+        """Read and check the manifest of one artifact, without looking at its files.
+
+        Raises:
+            DamagedError: If there is none, or it is not what a stage wrote there.
+        """
+        path = self.folder(stage, key) / MANIFEST
+        try:
+            manifest = Manifest.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise DamagedError(f"{path}: missing or not a manifest.") from error
+        if manifest.digest != manifest.expected_digest():
+            raise DamagedError(f"{path}: edited after it was written.")
+        if (manifest.parts.stage, manifest.parts.key) != (stage, key):
+            raise DamagedError(f"{path}: describes another artifact.")
+        return manifest
+
+    def find(self, stage: str, key: str) -> Artifact:
+        """Return a published artifact whose files are all there with the right size.
+
+        Raises:
+            DamagedError: If it is missing or not whole; the stage then has to run.
+        """
+        folder = self.folder(stage, key)
+        manifest = self.manifest(stage, key)
+        for name, entry in manifest.files.items():
+            path = folder / name
+            if path.is_symlink() or not path.is_file() or path.stat().st_size != entry.size:
+                raise DamagedError(f"{path}: missing, truncated or replaced.")
+        refs = {
+            name: ArtifactRef(uri=(folder / name).as_uri(), sha256=entry.sha256, size=entry.size)
+            for name, entry in manifest.files.items()
+        }
+        return Artifact(stage=stage, key=key, files=refs)
+
+    def fetch(self, ref: ArtifactRef) -> ArtifactRef:
+        """Bring a file to this machine, and read it once to see that it is what `ref` promises.
+
+        Every file of today's store is on this machine already.
+
+        Raises:
+            DamagedError: If it is missing or changed.
+            StoreError: If its URI names another kind of store.
+        """
+        try:
+            intact = sha256_of(ref.path) == ref.sha256
+        except ValueError as error:
+            raise StoreError(str(error)) from error
+        except OSError as error:
+            raise DamagedError(f"{ref.path}: cannot be read ({error.strerror}).") from error
+        if not intact:
+            raise DamagedError(
+                f"{ref.path}: the content has changed since it was looked at "
+                f"(expected sha256 {ref.sha256[:12]}…)."
+            )
+        return replace(ref, uri=ref.path.as_uri())
+
+    def owns(self, ref: ArtifactRef) -> bool:
+        """Return whether a file is one that a stage published here, and so never changes."""
+        return ref.path.is_relative_to(self.root)
+
+    @contextlib.contextmanager
+    def writing(self, stage: str, key: str, report: Report | None = None) -> Iterator[Output]:
+        """Offer a stage its two folders; the temporary one goes when the block ends.
+
+        Raises:
+            DiskFullError, NotWritableError: If the folder cannot be written to.
+        """
+        scratch = self.root / "checkpoints" / f"{stage}-{key}"
+        prefix = f"{stage}-{key}-{socket.gethostname()}-"
+        with friendly_os_errors(self.root):
+            (self.root / "tmp").mkdir(parents=True, exist_ok=True)
+            # What a killed run left: we hold this key's lock, so nobody else writes there
+            for leftover in (self.root / "tmp").glob(f"{prefix}*"):
+                shutil.rmtree(leftover)
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.root / "tmp"))
+            output = Output(folder, scratch, report)
+            try:
+                output.require_space(LEAST_SPACE)
+                yield output
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, output: Output, parts: KeyParts, *, created: str, seconds: float) -> Artifact:
+        """Make what a stage wrote visible under its final name, all at once.
+
+        Files and folders are synced to the disk before the rename, the manifest is among them, so
+        a crash at any moment leaves either the whole artifact or none.
+        """
+        files = {}
+        for path in sorted(output.folder.iterdir()):
+            sync(path)
+            path.chmod(0o444)
+            files[path.name] = FileEntry(sha256=sha256_of(path), size=path.stat().st_size)
+        manifest = Manifest.sealed(parts=parts, files=files, created=created, seconds=seconds)
+        write_atomically(output.folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
+        output.folder.chmod(0o755)
+        target = self.folder(parts.stage, parts.key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.discard(target)  # only a damaged artifact is ever in the way
+        output.folder.rename(target)
+        sync(target.parent)
+        shutil.rmtree(output.scratch, ignore_errors=True)
+        return self.find(parts.stage, parts.key)
+
+    def export(self, ref: ArtifactRef, target: Path) -> None:
+        """Copy a file of an artifact, checked, to a place outside the store, all at once.
+
+        Raises:
+            DamagedError: If it is not what was published.
+            DiskFullError, NotWritableError: If it cannot be written.
+        """
+        with friendly_os_errors(target.parent):
+            write_atomically(target, self.fetch(ref).path.read_bytes())
+
+    def artifacts(self) -> Iterator[tuple[str, str]]:
+        """Yield the stage and the key of everything that stands where an artifact would."""
+        for stage in sorted(self.root.iterdir()) if self.root.is_dir() else []:
+            if stage.name not in RESERVED and NAME.fullmatch(stage.name) and stage.is_dir():
+                for folder in sorted(stage.iterdir()):
+                    if KEY.fullmatch(folder.name):
+                        yield stage.name, folder.name
+
+    def discard(self, path: Path) -> None:
+        """Take a file or folder out of sight at once, then delete it."""
+        if not path.exists():
+            return
+        (self.root / "tmp").mkdir(exist_ok=True)
+        trash = Path(tempfile.mkdtemp(prefix="trash-", dir=self.root / "tmp"))
+        path.rename(trash / path.name)
+        shutil.rmtree(trash)

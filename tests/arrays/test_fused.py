@@ -1,0 +1,176 @@
+"""The fused form of a network: it computes what Keras computes, at a lower cost."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from autoencoders.models.fused import fused_form, predictor
+from autoencoders.models.network import build_network
+from autoencoders.models.upsampling import fold_kernel
+
+
+def made(shape, seed=3):
+    """A reference network with biases, which its initial weights lack."""
+    network = build_network(shape, seed)
+    rng = np.random.default_rng(1)
+    for variable in network.trainable_variables:
+        step = 0.05 * rng.standard_normal(variable.shape, dtype=np.float32)
+        variable.assign(variable + step)
+    return network
+
+
+def outputs_and_gradients(network, function, images):
+    """Return the outputs, and the gradients of their squared error for every variable."""
+
+    @tf.function
+    def both(images, targets):
+        with tf.GradientTape() as tape:
+            outputs = function(images)
+            loss = tf.reduce_mean(tf.square(outputs - targets))
+        return outputs, tape.gradient(loss, network.trainable_variables)
+
+    outputs, gradients = both(tf.constant(images), tf.constant(images[::-1].copy()))
+    return outputs.numpy(), [gradient.numpy() for gradient in gradients]
+
+
+def distance(found, expected):
+    """Relative distance of two arrays, as vectors."""
+    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [((28, 28, 1), 128), ((28, 28, 1), 5), ((12, 20, 3), 16), ((8, 4, 4), 1), ((40, 40, 1), 16)],
+)
+def test_in_float32_it_is_the_same_function(shape, count):
+    """Outputs and the gradients of all weights, to 1e-5: Keras's own layers are the measure."""
+    network = made(shape)
+    images = np.random.default_rng(0).random((count, *shape), dtype=np.float32)
+    theirs = outputs_and_gradients(network, lambda x: network(x, training=True), images)
+    ours = outputs_and_gradients(network, fused_form(network, "float32"), images)
+
+    assert distance(ours[0], theirs[0]) < 1e-6
+    for found, expected in zip(ours[1], theirs[1], strict=True):
+        assert distance(found, expected) < 1e-5
+
+
+@pytest.mark.parametrize("count", [128, 5])
+def test_in_bfloat16_every_gradient_points_the_same_way(count):
+    """To 3 %, biases too, where TensorFlow's own sums in bfloat16 are off by ten times as much."""
+    network = made((28, 28, 1))
+    images = np.random.default_rng(0).random((count, 28, 28, 1), dtype=np.float32)
+    theirs = outputs_and_gradients(network, lambda x: network(x, training=True), images)
+    ours = outputs_and_gradients(network, fused_form(network, "bfloat16"), images)
+
+    assert ours[0].dtype == np.float32
+    assert distance(ours[0], theirs[0]) < 0.003
+    for found, expected in zip(ours[1], theirs[1], strict=True):
+        assert found.dtype == np.float32
+        assert distance(found, expected) < 0.03
+
+
+def test_a_folded_kernel_has_the_sums_of_the_rows_that_read_one_pixel():
+    """The table in the docstring of `upsampling.py`, for one dimension of a separable kernel."""
+    kernel = np.einsum("i,j->ij", [100, 10, 1], [0, 1, 0]).reshape(3, 3, 1, 1).astype(np.float32)
+    found = fold_kernel(tf.constant(kernel)).numpy()[..., 0, 0]
+
+    assert found[:, 1].tolist() == [1, 11, 110, 100]
+
+
+def operations(function, network, count=128):
+    """Return the operations in the graph of outputs and gradients."""
+
+    @tf.function
+    def both(images):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(function(images) - images))
+        return tape.gradient(loss, network.trainable_variables)
+
+    spec = tf.TensorSpec((count, 28, 28, 1), tf.float32)
+    return both.get_concrete_function(spec).graph.get_operations()
+
+
+def largest_convolved(found):
+    """Return how many values the largest tensor has that a convolution reads."""
+    return max(one.inputs[0].shape.num_elements() for one in found if one.type == "Conv2D")
+
+
+def kernel_gradients(found):
+    """Count the gradients with respect to kernels in the library's own form."""
+    return sum(one.type == "Conv2DBackpropFilter" for one in found)
+
+
+def test_nothing_is_upsampled_before_it_is_convolved():
+    """What makes it cheap: the large tensors that Keras convolves are never made."""
+    network = made((28, 28, 1))
+    theirs = operations(lambda x: network(x, training=True), network)
+    ours = operations(fused_form(network, "float32"), network)
+
+    assert largest_convolved(theirs) == 128 * 28 * 28 * 64
+    assert largest_convolved(ours) == 128 * 14 * 14 * 64  # upstream of the folded layer
+    assert (kernel_gradients(theirs), kernel_gradients(ours)) == (6, 5)  # the last is a product
+
+
+def test_in_bfloat16_small_images_have_their_kernel_gradients_as_convolutions():
+    """Three of six layers work on 7 x 7 pixels; without whole blocks of images they do not."""
+    network = made((28, 28, 1))
+    form = fused_form(network, "bfloat16")
+
+    assert kernel_gradients(operations(form, network)) == 2
+    assert kernel_gradients(operations(form, network, count=5)) == 5
+
+
+def test_layers_of_other_kinds_are_called_as_they_are():
+    """So a network with other layers is slower, not wrong."""
+    layers = keras.layers
+    network = keras.Sequential([
+        keras.Input((16, 16, 2)),
+        layers.Conv2D(4, 5, padding="same", activation="relu"),
+        layers.Conv2D(4, 3, strides=2, padding="same"),
+        layers.BatchNormalization(),
+        layers.Conv2D(8, 3, padding="same", activation="gelu"),  # not monotone
+        layers.MaxPooling2D(2),
+        layers.UpSampling2D(2, interpolation="bilinear"),
+        layers.UpSampling2D(2),
+        layers.Conv2D(6, 3, padding="same", use_bias=False, activation="tanh"),
+        layers.Conv2DTranspose(2, 3, padding="same"),
+    ])  # fmt: skip
+    images = np.random.default_rng(0).random((3, 16, 16, 2), dtype=np.float32)
+
+    found = fused_form(network, "float32")(tf.constant(images))
+    assert np.allclose(found, network(images, training=False), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 7, 300])
+def test_a_predictor_restores_what_keras_predicts(count):
+    """For any number of images, which it processes in parts."""
+    network = made((28, 28, 1))
+    images = np.random.default_rng(0).random((count, 28, 28, 1), dtype=np.float32)
+
+    found = predictor(network)(images)
+    assert found.shape == images.shape
+    assert np.allclose(found, network.predict(images, verbose=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_few_channels_need_not_be_the_last(precision):
+    """The product is for float32 only; inside a bfloat16 network the transposed form runs."""
+    network = keras.Sequential([
+        keras.Input((8, 8, 2)),
+        keras.layers.UpSampling2D(2),
+        keras.layers.Conv2D(3, 3, padding="same", activation="relu"),
+        keras.layers.Conv2D(2, 3, padding="same"),
+    ])  # fmt: skip
+    images = np.random.default_rng(0).random((3, 8, 8, 2), dtype=np.float32)
+
+    found = fused_form(network, precision)(tf.constant(images))
+    assert np.allclose(found, network(images), atol=1e-5 if precision == "float32" else 0.02)
+
+
+def test_a_network_that_branches_is_refused():
+    """Its layers do not simply follow one another."""
+    inputs = keras.Input((8, 8, 1))
+    layer = keras.layers.Conv2D(1, 3, padding="same")
+    with pytest.raises(TypeError, match="Sequential"):
+        fused_form(keras.Model(inputs, layer(layer(inputs))), "float32")

@@ -1,0 +1,125 @@
+"""The metrics, against scikit-image and by hand."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import skimage.metrics
+
+from autoencoders.metrics.mean_absolute_error import mean_absolute_error
+from autoencoders.metrics.quality import (
+    mean_squared_error,
+    peak_signal_to_noise_ratio,
+    psnr,
+    summarise,
+)
+from autoencoders.metrics.structural_similarity import structural_similarity
+
+METRICS = (
+    mean_squared_error,
+    peak_signal_to_noise_ratio,
+    mean_absolute_error,
+    structural_similarity,
+)
+every_metric = pytest.mark.parametrize("metric", METRICS)
+
+
+@pytest.fixture
+def pair():
+    """Five smooth images and noisy versions of them."""
+    rng = np.random.default_rng(0)
+    clean = np.repeat(np.repeat(rng.random((5, 7, 7, 1), dtype=np.float32), 4, axis=1), 4, axis=2)
+    noise = rng.normal(0, 0.2, clean.shape).astype(np.float32)
+    return clean, np.clip(clean + noise, 0, 1)
+
+
+@every_metric
+def test_a_metric_gives_one_float64_per_image(metric, pair):
+    """Each image is scored on its own, whatever else is in the batch."""
+    scores = metric(*pair)
+
+    assert scores.shape == (5,)
+    assert scores.dtype == np.float64
+    assert metric(pair[0][3:4], pair[1][3:4]) == pytest.approx(scores[3:4], rel=1e-6)
+
+
+@every_metric
+def test_images_of_different_shapes_are_refused(metric, pair):
+    """Broadcasting would compare every image with the first."""
+    with pytest.raises(ValueError, match="shape of `clean`"):
+        metric(pair[0], pair[1][:1])
+
+
+def test_scores_agree_with_scikit_image(pair):
+    """Two independent implementations of the same papers."""
+    ssim, decibels = structural_similarity(*pair), peak_signal_to_noise_ratio(*pair)
+
+    for index, (clean, noisy) in enumerate(zip(*pair, strict=True)):
+        expected = skimage.metrics.structural_similarity(
+            clean[..., 0], noisy[..., 0], data_range=1, gaussian_weights=True, sigma=1.5,
+            use_sample_covariance=False,
+        )  # fmt: skip
+        assert ssim[index] == pytest.approx(expected, abs=1e-4)
+        assert decibels[index] == pytest.approx(
+            skimage.metrics.peak_signal_noise_ratio(clean, noisy, data_range=1), abs=1e-3
+        )
+
+
+def test_errors_are_means_over_the_pixels_of_an_image():
+    """A quarter of the pixels is off by 0.5, upwards or downwards."""
+    clean = np.full((2, 2, 2, 1), 0.5, np.float32)
+    restored = clean.copy()
+    restored[0, 0, 0], restored[1, 1, 1] = 1, 0
+
+    assert mean_squared_error(clean, restored).tolist() == [0.0625, 0.0625]
+    assert mean_absolute_error(clean, restored).tolist() == [0.125, 0.125]
+
+
+def test_an_exact_image_has_a_finite_psnr():
+    """The cap is the error of rounding to bytes, 58.9 dB."""
+    white = np.ones((1, 12, 12, 1), np.float32)
+
+    assert peak_signal_to_noise_ratio(white, white)[0] == pytest.approx(58.92, abs=0.01)
+    assert structural_similarity(white, white)[0] == pytest.approx(1)
+    assert psnr(1.0) == 0
+
+
+def test_ssim_is_nan_where_it_is_not_defined():
+    """A window of 11 x 11 fits into 11 pixels, but not into 10."""
+    small = np.zeros((2, 10, 12, 1), np.float32)
+    enough = np.zeros((2, 11, 12, 1), np.float32)
+
+    assert np.isnan(structural_similarity(small, small)).all()
+    assert structural_similarity(enough, enough) == pytest.approx(1)
+
+
+def test_the_summary_takes_psnr_of_the_mean_error(pair):
+    """Not the mean of the PSNR, which is a figure of its own."""
+    scores = pd.DataFrame(
+        {"mse": mean_squared_error(*pair), "psnr": peak_signal_to_noise_ratio(*pair)}
+    )
+    figures = summarise(scores)
+
+    assert list(figures) == ["mse", "psnr", "psnr_mean"]
+    assert figures["mse"] == pytest.approx(np.square(pair[0] - pair[1]).mean(), rel=1e-5)
+    assert figures["psnr"] == pytest.approx(-10 * np.log10(figures["mse"]))
+    assert figures["psnr_mean"] == pytest.approx(scores["psnr"].mean())
+
+
+def test_the_summary_has_the_mean_of_any_other_column():
+    """A new metric needs no change here; what is NaN throughout is None, which is valid JSON."""
+    scores = pd.DataFrame({"mae": [0.1, 0.3], "ssim": [np.nan, np.nan]})
+
+    assert summarise(scores) == {"mae": pytest.approx(0.2), "ssim": None}
+
+
+def test_only_ssim_needs_tensorflow():
+    """The other metrics are used where importing TensorFlow, 8 seconds, would be felt."""
+    code = (
+        "import sys, autoencoders.metrics.quality, autoencoders.metrics.mean_absolute_error, "
+        "autoencoders.figures.score_distribution; sys.exit('tensorflow' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,108 @@
+"""Settings: presets, what is refused, and the resolved form that cache keys hold."""
+
+import typing
+
+import pytest
+from pydantic import ValidationError
+
+from autoencoders import settings
+from autoencoders.settings import (
+    PRESETS,
+    QUICK,
+    REFERENCE,
+    DenoiserSettings,
+    NoiseSettings,
+    PresetName,
+    ResolvedSettings,
+    Settings,
+    TrainingSettings,
+    apply_preset,
+    resolved,
+)
+
+
+def test_every_preset_name_has_a_preset():
+    """`seed`, the old name of the reference, still works."""
+    assert set(PRESETS) == set(typing.get_args(PresetName))
+    assert PRESETS["seed"] is PRESETS["reference"] is REFERENCE
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_alone_is_itself(preset):
+    """Nothing given, nothing replaced."""
+    assert apply_preset(preset) == apply_preset(preset, Settings()) == PRESETS[preset]
+
+
+def test_fields_set_by_name_replace_those_of_the_preset():
+    """Field by field also within a group: the preset's epochs stay when the batch size is set."""
+    given = Settings(seed=7, training=TrainingSettings(batch_size=8))
+    merged = apply_preset("quick", given)
+
+    assert (merged.seed, merged.training.batch_size) == (7, 8)
+    assert merged.training.epochs == QUICK.training.epochs != REFERENCE.training.epochs
+
+
+def test_a_default_set_by_name_replaces_the_preset_too():
+    """Who asks for 50 epochs gets them, although 50 is the default."""
+    given = Settings(training=TrainingSettings(epochs=50))
+
+    assert apply_preset("quick", given).training.epochs == 50
+
+
+@pytest.mark.parametrize(("asked", "answer"), [("auto", "bfloat16"), ("float32", "float32")])
+def test_only_an_automatic_precision_is_resolved(asked, answer):
+    """What the user asks for takes precedence over what the machine does best."""
+    found = resolved(Settings(seed=3, training=TrainingSettings(precision=asked)), "bfloat16")
+
+    assert isinstance(found, ResolvedSettings)
+    assert found.training.precision == answer
+    assert found.seed == 3
+
+
+def test_resolved_settings_have_the_json_of_settings():
+    """Cache keys are made of it: the same fields, in the same order and form."""
+    plain = Settings(training=TrainingSettings(precision="float32"))
+
+    assert resolved(plain, "bfloat16").model_dump_json() == plain.model_dump_json()
+    assert resolved(plain, "float32").training.model_dump_json() == plain.training.model_dump_json()
+
+
+def test_auto_is_no_resolved_precision():
+    """The type refuses it, so no cache key can hold the question instead of the answer."""
+    with pytest.raises(ValidationError, match=r"training\.precision"):
+        ResolvedSettings.model_validate(Settings().model_dump())
+
+
+def test_the_share_of_replaced_pixels_is_at_most_one():
+    """A standard deviation may be larger."""
+    with pytest.raises(ValidationError, match=r"share of replaced pixels .* is 1\.5"):
+        NoiseSettings(kind="salt_and_pepper", factor=1.5)
+
+    assert NoiseSettings(kind="salt_and_pepper", factor=1).factor == 1
+    assert NoiseSettings(factor=1.5).factor == 1.5
+
+
+def test_fresh_noise_is_gaussian():
+    """Training draws no other noise; ignoring the kind would train on the wrong one."""
+    noise = NoiseSettings(kind="salt_and_pepper")
+    with pytest.raises(ValidationError, match=r"denoiser\.fresh_noise.*salt_and_pepper"):
+        Settings(noise=noise, denoiser=DenoiserSettings(fresh_noise=True))
+
+    assert Settings(noise=noise).noise.kind == "salt_and_pepper"
+    assert Settings(denoiser=DenoiserSettings(fresh_noise=True)).denoiser.fresh_noise
+
+
+def test_every_value_has_a_description():
+    """It is the help on the command line and in Prefect's forms."""
+    groups = (
+        settings.ImageSettings, settings.NoiseSettings, settings.TrainingSettings,
+        settings.DenoiserSettings, settings.ResolvedTraining,
+    )  # fmt: skip
+    fields = {
+        f"{group.__name__}.{name}": field.description
+        for group in groups
+        for name, field in group.model_fields.items()
+    }
+
+    assert all(fields.values()), fields
+    assert Settings.model_fields["seed"].description

@@ -1,0 +1,146 @@
+"""Training: its steps, its randomness, resuming it, and how it fails."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from autoencoders.errors import PipelineError
+from autoencoders.models.network import build_network
+from autoencoders.models.training import (
+    DivergedError,
+    Trainer,
+    add_fresh_noise,
+    split_validation,
+)
+
+SHAPE = (8, 8, 1)
+
+
+def make_trainer(shape=SHAPE, network_seed=0, **options):
+    """A trainer of a new reference network, in float32 unless the options say otherwise."""
+    defaults = {"learning_rate": 0.001, "batch_size": 8, "seed": 0, "precision": "float32"}
+    return Trainer(build_network(shape, network_seed), **defaults | options)
+
+
+@pytest.fixture
+def images():
+    """Forty random images."""
+    return np.random.default_rng(0).random((40, *SHAPE), dtype=np.float32)
+
+
+def test_one_step_is_that_of_keras_fit(images):
+    """RMSprop with Keras's defaults on the mean squared error, checked against `fit` itself."""
+    ours, theirs = make_trainer(batch_size=40), build_network(SHAPE, seed=0)
+    ours.train_epoch(images, images, np.arange(40), 0)
+    theirs.compile("rmsprop", "mse")
+    theirs.fit(images, images, batch_size=40, epochs=1, shuffle=False, verbose=0)
+
+    for a, b in zip(ours.network.get_weights(), theirs.get_weights(), strict=True):
+        assert np.allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("precision", "batch_size", "noise_factor"),
+    [("float32", 7, None), ("bfloat16", 16, None), ("float32", 8, 0.5)],
+)
+def test_training_resumes_as_if_it_had_never_stopped(images, precision, batch_size, noise_factor):
+    """The state holds weights and optimiser; order and noise of an epoch need no memory."""
+    fit, held_out = split_validation(40, 0.2, seed=0)
+    options = {"precision": precision, "batch_size": batch_size, "noise_factor": noise_factor}
+    straight, stopped, resumed = (make_trainer(network_seed=n, **options) for n in (0, 0, 5))
+    losses = [straight.train_epoch(images, images, fit, epoch) for epoch in range(3)]
+    stopped.train_epoch(images, images, fit, 0)
+    resumed.restore(stopped.state())
+
+    assert [resumed.train_epoch(images, images, fit, epoch) for epoch in (1, 2)] == losses[1:]
+    assert resumed.validate(images, images, held_out) == straight.validate(images, images, held_out)
+    for name, value in straight.state().items():
+        assert np.array_equal(value, resumed.state()[name]), name
+
+
+def test_fresh_noise_has_the_requested_deviation_and_stays_in_range():
+    """Grey shows its size, black that it is clipped; equal seeds give equal noise."""
+    grey = tf.fill((50, *SHAPE), 0.5)
+    drawn, again, other = (
+        add_fresh_noise(grey, 0.1, seed).numpy() for seed in ([1, 2], [1, 2], [1, 3])
+    )
+    black = add_fresh_noise(tf.zeros_like(grey), 0.5, [1, 2]).numpy()
+
+    assert drawn.std() == pytest.approx(0.1, rel=0.03)
+    assert np.array_equal(drawn, again)
+    assert not np.array_equal(drawn, other)
+    assert black.min() == 0
+    assert 0.9 < black.max() <= 1
+
+
+def test_fresh_noise_differs_from_step_to_step_and_from_epoch_to_epoch():
+    """Weights that stand still give equal images equal losses, unless their noise differs."""
+    same = np.full((8, *SHAPE), 0.5, np.float32)
+    still = {
+        noise_factor: make_trainer(learning_rate=1e-12, batch_size=4, noise_factor=noise_factor)
+        for noise_factor in (None, 0.5)
+    }
+    losses = {
+        noise_factor: [
+            trainer.train_epoch(same, same, np.arange(start, start + 4), epoch)
+            for epoch, start in ((0, 0), (0, 4), (1, 0))
+        ]
+        for noise_factor, trainer in still.items()
+    }
+    two_steps = still[0.5].train_epoch(same, same, np.arange(8), 0)
+
+    assert len(set(losses[None])) == 1
+    assert losses[0.5][0] == losses[0.5][1] != losses[0.5][2]
+    assert two_steps != losses[0.5][0]
+
+
+def test_a_state_of_another_network_is_refused():
+    """A checkpoint of 8 x 8 x 3 must not be squeezed into 8 x 8 x 1."""
+    with pytest.raises(ValueError, match="another network"):
+        make_trainer().restore(make_trainer(shape=(8, 8, 3)).state())
+
+
+def test_training_learns(images):
+    """After some epochs the loss is less than half of the first."""
+    smooth = np.repeat(np.repeat(images[:, :2, :2], 4, axis=1), 4, axis=2)
+    trainer = make_trainer()
+    losses = [trainer.train_epoch(smooth, smooth, np.arange(40), epoch) for epoch in range(20)]
+
+    assert losses[-1] < losses[0] / 2
+
+
+def test_a_loss_that_is_not_finite_stops_training(images):
+    """The error names the epoch and the step, and advises which option to try."""
+    images[3] = np.nan
+
+    with pytest.raises(DivergedError) as caught:
+        make_trainer().train_epoch(images, images, np.arange(40), 0)
+    assert "epoch 1, step " in caught.value.problem
+    assert "training.learning_rate" in caught.value.advice
+
+
+def test_a_last_step_that_went_too_far_is_seen_in_validation(images):
+    """Its own loss was still that of the weights before it."""
+    trainer = make_trainer(learning_rate=1e10, batch_size=40)
+    trainer.train_epoch(images, images, np.arange(40), 0)
+
+    with pytest.raises(DivergedError, match=r"validation loss became .*training\.learning_rate"):
+        trainer.validate(images, images, np.arange(40))
+
+
+def test_validation_images_are_a_seeded_share_of_train():
+    """Every image is on one side, and the side depends on the seed."""
+    fit, held_out = split_validation(60_000, 0.2, seed=0)
+
+    assert len(held_out) == 12_000
+    assert np.array_equal(np.sort(np.concatenate([fit, held_out])), np.arange(60_000))
+    assert np.array_equal(held_out, split_validation(60_000, 0.2, seed=0)[1])
+    assert not np.array_equal(held_out, split_validation(60_000, 0.2, seed=1)[1])
+
+
+def test_too_few_images_for_a_split_are_refused():
+    """Validation on no image has no loss."""
+    with pytest.raises(PipelineError) as caught:
+        split_validation(2, 0.2, seed=0)
+    assert "at least one image" in caught.value.problem
+    assert "validation_fraction" in caught.value.advice

@@ -1,0 +1,317 @@
+"""Every stage as a plain function: references in, files out; no engine, no server, no logs."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autoencoders.errors import PipelineError
+from autoencoders.settings import ImageSettings, NoiseSettings, ResolvedTraining
+from flows.catalogue import CORRUPTIONS, FIGURES, METRICS
+from tasks.add_noise import add_noise
+from tasks.engine.files import reference
+from tasks.engine.handles import FunctionRef, Output
+from tasks.evaluate import evaluate
+from tasks.find_files import find_files
+from tasks.ingest import ingest
+from tasks.prepare import prepare
+from tasks.render import render
+from tasks.restore import restore
+from tasks.score import score
+from tasks.train import train
+from tests.support import write_dataset
+
+COUNT = 12
+TRAINING = ResolvedTraining(epochs=1, batch_size=4, precision="float32")
+METRIC_REFS = {metric.name: metric.function for metric in METRICS}
+
+
+@pytest.fixture
+def output(tmp_path):
+    """Where a stage writes."""
+    return Output(tmp_path / "out")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return a function that saves an array and returns its reference."""
+
+    def saved(name, array):
+        path = tmp_path / f"{name}.npy"
+        np.save(path, array)
+        return reference(path)
+
+    return saved
+
+
+@pytest.fixture
+def clean(saved):
+    """Random images, float32 (12, 8, 8, 1)."""
+    return saved("clean", np.random.default_rng(0).random((COUNT, 8, 8, 1), np.float32))
+
+
+def names(output):
+    return {path.name for path in output.folder.iterdir()}
+
+
+def load(ref):
+    return np.load(ref.path)
+
+
+def test_ingest_and_prepare_turn_rows_into_images(tmp_path, output):
+    """Byte 255 becomes 1, in the order of the file, with the label of the row."""
+    data = write_dataset(tmp_path / "data")
+    files = {role: reference(path) for role, path in find_files(data).items()}
+    image = ImageSettings(height=8, width=8)
+    ingest(output, files, image)
+    images = Output(tmp_path / "images")
+    prepare(images, reference(output.folder / "test.parquet"), image)
+
+    assert names(output) == {"train.parquet", "test.parquet"}
+    pixels = np.loadtxt(data / "test_data.csv", delimiter=",")
+    found = np.load(images.folder / "images.npy")
+    assert (found.shape, found.dtype) == ((20, 8, 8, 1), np.float32)
+    assert np.array_equal(np.rint(found.reshape(20, 64) * 255), pixels)
+    assert np.load(images.folder / "labels.npy").tolist() == [row % 10 for row in range(20)]
+
+
+def noisy_images(folder, clean, *, split="train", seed=0, kind="gaussian", factor=0.3):
+    output = Output(folder)
+    noise = NoiseSettings(kind=kind, factor=factor)
+    add_noise(output, clean, split, seed, noise, CORRUPTIONS[kind])
+    return np.load(output.folder / "images.npy")
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "salt_and_pepper"])
+def test_add_noise_gives_every_image_a_noisy_twin(tmp_path, clean, kind):
+    """Of the same shape, in [0, 1], and of the kind that the settings name."""
+    noisy = noisy_images(tmp_path / "noisy", clean, kind=kind)
+    changed = noisy != load(clean)
+
+    assert (noisy.shape, noisy.dtype) == ((COUNT, 8, 8, 1), np.float32)
+    assert noisy.min() >= 0
+    assert noisy.max() <= 1
+    if kind == "gaussian":
+        assert changed.mean() > 0.9
+    else:
+        assert set(np.unique(noisy[changed])) == {0, 1}
+        assert changed.mean() == pytest.approx(0.3, abs=0.06)
+
+
+def test_noise_depends_on_seed_and_split_but_not_on_the_batch(tmp_path, clean, monkeypatch):
+    """One stream per split, whatever the memory of the machine."""
+    first = noisy_images(tmp_path / "a", clean)
+    other_split = noisy_images(tmp_path / "b", clean, split="test")
+    other_seed = noisy_images(tmp_path / "c", clean, seed=1)
+    monkeypatch.setattr("tasks.add_noise.SIZE", 5 * 8 * 8 * 4)
+
+    assert not np.array_equal(first, other_split)
+    assert not np.array_equal(first, other_seed)
+    assert np.array_equal(first, noisy_images(tmp_path / "d", clean))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A network trained for an epoch, with its images and everything that was written."""
+    folder = tmp_path_factory.mktemp("trained")
+    np.save(folder / "clean.npy", np.random.default_rng(0).random((COUNT, 8, 8, 1), np.float32))
+    clean = reference(folder / "clean.npy")
+    lines = []
+    output = Output(folder / "out", report=lambda line, share: lines.append((line, share)))
+    train(output, clean, clean, "autoencoder", seed=0, training=TRAINING)
+    return clean, output, lines
+
+
+def test_train_writes_the_network_its_history_and_its_layers(trained):
+    """One row per epoch with finite losses; one row per layer, the output as large as the input."""
+    _, output, lines = trained
+    history = pd.read_csv(output.folder / "history.csv")
+    layers = pd.read_csv(output.folder / "layers.csv")
+
+    assert names(output) == {"autoencoder.keras", "history.csv", "layers.csv"}
+    assert history.columns.tolist() == ["epoch", "loss", "val_loss"]
+    assert history["epoch"].tolist() == [1]
+    assert 0 < history["loss"][0] < 1
+    assert 0 < history["val_loss"][0] < 1
+    assert layers["output"].iloc[-1] == "8 x 8 x 1"
+    assert layers["parameters"].sum() > 0
+    [(line, share)] = lines
+    assert share == 1
+    assert line.startswith("autoencoder: epoch 1/1, loss 0.")
+
+
+def test_training_again_gives_the_same_bytes(trained, tmp_path):
+    """And another role, so other initial weights, gives others."""
+    clean, output, _ = trained
+    again, other = Output(tmp_path / "again"), Output(tmp_path / "other")
+    train(again, clean, clean, "autoencoder", seed=0, training=TRAINING)
+    train(other, clean, clean, "denoiser", seed=0, training=TRAINING)
+
+    for name in names(output):
+        assert (again.folder / name).read_bytes() == (output.folder / name).read_bytes()
+    assert (other.folder / "history.csv").read_text() != (output.folder / "history.csv").read_text()
+
+
+class StoppedError(Exception):
+    """The process was stopped after an epoch."""
+
+
+@pytest.mark.parametrize("noise_factor", [None, 0.5])
+def test_a_stopped_training_resumes_to_the_same_bytes(clean, tmp_path, noise_factor):
+    """From the checkpoint in the scratch folder; with noise drawn anew in every epoch too."""
+    training = TRAINING.model_copy(update={"epochs": 2})
+    straight = Output(tmp_path / "straight")
+    train(straight, clean, clean, "denoiser", 0, training, noise_factor)
+    lines = []
+
+    def stop(line, share):
+        raise StoppedError(line)
+
+    with pytest.raises(StoppedError, match="epoch 1/2"):
+        train(Output(tmp_path / "stopped", tmp_path / "scratch", stop), clean, clean, "denoiser",
+              0, training, noise_factor)  # fmt: skip
+    resumed = Output(
+        tmp_path / "resumed", tmp_path / "scratch", lambda line, share: lines.append(line)
+    )
+    train(resumed, clean, clean, "denoiser", 0, training, noise_factor)
+
+    assert lines[0] == "denoiser: resuming after epoch 1"
+    for name in names(straight):
+        assert (resumed.folder / name).read_bytes() == (straight.folder / name).read_bytes()
+
+
+def test_too_few_images_to_validate_are_refused(saved, output):
+    """Nothing is written; the error is one that a user can fix."""
+    one = saved("one", np.zeros((1, 8, 8, 1), np.float32))
+
+    with pytest.raises(PipelineError, match="1 train images cannot be split"):
+        train(output, one, one, "autoencoder", seed=0, training=TRAINING)
+    assert names(output) == set()
+
+
+def test_restore_writes_what_the_network_returns(trained, output, monkeypatch):
+    """One image per image, in order, whatever the size of a batch; as Keras itself predicts."""
+    from tasks.formats.keras_files import load_network
+
+    clean, made, _ = trained
+    network = reference(made.folder / "autoencoder.keras")
+    monkeypatch.setattr("tasks.restore.SIZE", 5 * 8 * 8 * 4)
+    restore(output, clean, network)
+    restored = np.load(output.folder / "images.npy")
+
+    assert (restored.shape, restored.dtype) == ((COUNT, 8, 8, 1), np.float32)
+    expected = load_network(network.path).predict(load(clean), verbose=0)
+    assert np.allclose(restored, expected, atol=1e-5)
+
+
+def test_score_measures_every_image(saved, output, monkeypatch):
+    """One row per image, one column per metric, the values of a known error."""
+    clean = np.zeros((COUNT, 12, 12, 1), np.float32)
+    restored = clean + np.float32(0.5)
+    restored[0] = 0  # exact
+    monkeypatch.setattr("tasks.score.SIZE", 5 * 12 * 12 * 4)
+    score(output, saved("clean", clean), saved("restored", restored), METRIC_REFS)
+    scores = pd.read_parquet(output.folder / "scores.parquet")
+
+    assert scores.columns.tolist() == ["mse", "psnr", "ssim", "mae"]
+    assert (scores.dtypes == np.float64).all()
+    assert scores["mse"].tolist() == [0, *[0.25] * (COUNT - 1)]
+    assert scores["mae"].tolist() == [0, *[0.5] * (COUNT - 1)]
+    assert scores["psnr"][1] == pytest.approx(6.0206, abs=1e-4)
+    assert scores["ssim"][0] == pytest.approx(1)
+    assert scores["ssim"][1:].max() < 0.1
+
+
+def test_score_refuses_images_that_do_not_match(saved, output):
+    """To compare them with the wrong ones would give plausible numbers."""
+    clean = saved("clean", np.zeros((3, 8, 8, 1), np.float32))
+    restored = saved("restored", np.zeros((2, 8, 8, 1), np.float32))
+
+    with pytest.raises(ValueError, match="must have the shape of `clean`"):
+        score(output, clean, restored, METRIC_REFS)
+    assert names(output) == set()
+
+
+def test_evaluate_puts_all_methods_side_by_side(saved, output, tmp_path):
+    """Per image, per class and overall; the PSNR overall is that of the mean error."""
+    refs = {}
+    for method, mse in (("noisy", [0.1, 0.3, 0.2]), ("denoiser", [0.01, 0.03, 0.02])):
+        path = tmp_path / f"{method}.parquet"
+        psnr = -10 * np.log10(mse)
+        pd.DataFrame({"mse": mse, "psnr": psnr, "ssim": np.nan}).to_parquet(path)
+        refs[method] = reference(path)
+    evaluate(output, refs, saved("labels", np.array([4, 7, 7], np.int64)))
+    metrics = json.loads((output.folder / "metrics.json").read_text())
+    per_image = pd.read_parquet(output.folder / "per_image.parquet")
+    per_class = pd.read_csv(output.folder / "per_class.csv")
+
+    assert list(metrics) == ["denoiser", "images", "noisy"]
+    assert metrics["images"] == 3
+    assert metrics["noisy"]["mse"] == pytest.approx(0.2)
+    assert metrics["noisy"]["psnr"] == pytest.approx(6.9897, abs=1e-4)
+    assert metrics["denoiser"]["psnr_mean"] == pytest.approx(np.mean([20, 15.2288, 16.9897]))
+    assert metrics["noisy"]["ssim"] is None
+    assert per_image["label"].tolist() == [4, 7, 7]
+    assert per_image["denoiser_mse"].tolist() == [0.01, 0.03, 0.02]
+    assert per_class["images"].tolist() == [1, 2]
+    assert per_class["noisy_mse"].tolist() == [0.1, 0.25]
+
+
+def drawn(folder, name, inputs, options=None, images=2):
+    """Draw a figure of the catalogue; return the bytes of its PNG."""
+    output = Output(folder)
+    [figure] = [one for one in FIGURES if one.name == name]
+    render(output, name, figure.draw, inputs, figure.options if options is None else options,
+           images)  # fmt: skip
+    assert names(output) == {f"{name}.png"}
+    return (output.folder / f"{name}.png").read_bytes()
+
+
+def test_render_draws_tables_and_images(trained, tmp_path):
+    """A PNG of the figure's name; equal figures are equal bytes, other images are others."""
+    clean, made, _ = trained
+    history = reference(made.folder / "history.csv")
+    layers = reference(made.folder / "layers.csv")
+    rows = {"real": clean, "again": clean}
+    pictures = [
+        drawn(tmp_path / "a", "loss_curves", {"autoencoder": history}),
+        drawn(tmp_path / "b", "architecture", {"network": layers}),
+        drawn(tmp_path / "c", "denoising", rows),
+        drawn(tmp_path / "d", "denoising", rows, images=3),
+    ]
+
+    assert {picture[:8] for picture in pictures} == {b"\x89PNG\r\n\x1a\n"}
+    assert len(set(pictures)) == 4
+    assert drawn(tmp_path / "e", "denoising", rows) == pictures[2]
+
+
+def test_render_draws_the_distribution_of_scores(tmp_path):
+    """From the Parquet table that `score` writes."""
+    path = tmp_path / "scores.parquet"
+    mse = np.linspace(0.01, 0.1, 20)
+    pd.DataFrame({"mse": mse, "psnr": -10 * np.log10(mse)}).to_parquet(path)
+    picture = drawn(tmp_path / "out", "score_distribution", {"denoiser": reference(path)})
+
+    assert picture.startswith(b"\x89PNG")
+
+
+def given_image_counts(loaded, **options):
+    """Stand in for a figure: what `render` hands over becomes the content of a file."""
+    counts = {label: len(images) for label, images in loaded.items()}
+
+    class Figure:
+        def savefig(self, path, **kwargs):
+            path.write_text(json.dumps({"counts": counts, "options": options}))
+
+    return Figure()
+
+
+def test_render_hands_over_the_first_images_and_the_options(clean, output):
+    """No more images than asked for, by the label that the figure shows."""
+    draw = FunctionRef(f"{__name__}:given_image_counts")
+    render(output, "counts", draw, {"a": clean, "b": clean}, {"title": "all"}, images=5)
+
+    assert json.loads((output.folder / "counts.png").read_text()) == {
+        "counts": {"a": 5, "b": 5}, "options": {"title": "all"},
+    }  # fmt: skip
