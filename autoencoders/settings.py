@@ -76,6 +76,14 @@ class TrainingSettings(_Settings):
     """Compute dtype of training. auto picks bfloat16 on machines with hardware support for it and
     float32 on all others, where bfloat16 takes several times as long."""
 
+    threads: Annotated[int, Field(ge=0, le=4096)] = 0
+    """Threads per operation, from 1 to 4096; 0 takes one per core that the process may use. The
+    number decides the last bits of sums, so only equal numbers give equal bytes."""
+
+    keep: Literal["last", "best"] = "last"
+    """Which weights are kept: those after the last epoch, as in the course, or those after the
+    epoch with the least validation loss, the earliest one if several are equal."""
+
 
 class DenoiserSettings(_Settings):
     """What is special about training the denoiser."""
@@ -109,10 +117,13 @@ class Settings(_Settings):
 
 
 class ResolvedTraining(TrainingSettings):
-    """Training settings whose precision is resolved for this machine."""
+    """Training settings in which nothing is left to the machine."""
 
     precision: Precision
     """Compute dtype of training."""
+
+    threads: Annotated[int, Field(ge=1, le=4096)]
+    """Threads per operation."""
 
 
 class ResolvedSettings(Settings):
@@ -162,17 +173,19 @@ def apply_preset(preset: PresetName, given: Settings | None = None) -> Settings:
     return Settings.model_validate(merged)
 
 
-def resolved(settings: Settings, precision: Precision) -> ResolvedSettings:
-    """Return the settings with a definite precision.
+def resolved(settings: Settings, precision: Precision, threads: int) -> ResolvedSettings:
+    """Return the settings with a definite precision and number of threads.
 
     Args:
         settings: Settings of a run.
         precision: What this machine trains fastest in; used only where the setting is auto.
+        threads: How many threads this process may run at once; used only where the setting is 0.
 
     Returns:
-        The same settings, with auto replaced.
+        The same settings, with auto and 0 replaced.
     """
     values = settings.model_dump()
     if values["training"]["precision"] == "auto":
         values["training"]["precision"] = precision
+    values["training"]["threads"] = values["training"]["threads"] or threads
     return ResolvedSettings.model_validate(values)

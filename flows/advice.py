@@ -10,6 +10,7 @@ from tasks.engine.errors import (
     DiskFullError,
     EngineError,
     NotWritableError,
+    PlaceError,
 )
 
 RESUME = (
@@ -24,6 +25,9 @@ COMMANDS: dict[type[Exception], str] = {
         "--artifacts, and run again; finished steps are kept."
     ),
     NotWritableError: "Make it writable, or give another folder with --artifacts, and run again.",
+    PlaceError: (
+        "Remove what is in the way, or give another folder with --artifacts, and run again."
+    ),
     DamagedError: (
         "Run again; `autoencoders verify` removes what is damaged, so that it is computed anew."
     ),

@@ -3,19 +3,18 @@
 Run it as `autoencoders COMMAND` (or `python flows/cli.py COMMAND`); `--help` explains each command.
 """
 
-if __name__ == "__main__":
+if not __package__:  # run as a script
     import checkout  # noqa: F401
 
 import dataclasses
 import json
-import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from autoencoders.settings import REFERENCE, apply_preset
 from flows.catalogue import METHODS
@@ -25,20 +24,30 @@ from flows.options import (
     SAMPLE,
     Artifacts,
     Data,
+    Folder,
     Preset,
     SettingsOptions,
     run_command,
 )
-from tasks.engine.errors import DamagedError, RunNotFoundError
-from tasks.engine.explain import Explanation, explain_key, explain_plan
+from flows.tables import print_json, print_rows, warner
+from tasks.engine.errors import DamagedError, RunNotFoundError, StoreError
+from tasks.engine.explain import (
+    Explanation,
+    estimate,
+    estimated_total,
+    explain_key,
+    explain_plan,
+)
 from tasks.engine.gc import collect_garbage
-from tasks.engine.journal import RunRecord
+from tasks.engine.journal import RunRecord, StepRecord
+from tasks.engine.logs import Warn
 from tasks.engine.published import all_runs, find_run, read_published
 from tasks.engine.runner import Planner, input_refs
+from tasks.engine.saving import save_run
 from tasks.engine.store import Store
 from tasks.engine.verify import verify_store
 from tasks.find_files import find_files
-from tasks.precision import resolve_precision
+from tasks.resolve import resolve_settings
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 Run = Annotated[str, Parameter(help="A run: its name, the end of its name, or latest.")]
@@ -58,17 +67,27 @@ def plan(
     settings: SettingsOptions = REFERENCE,
     as_json: Json = False,
 ) -> None:
-    """Show what the main job with the same options would compute, and why; run nothing."""
+    """Show what the main job with the same options would compute, why, and what that cost the
+    last time; run nothing."""
     store = Store(artifacts)
     planner = Planner(store)
-    resolved = resolve_precision(apply_preset(preset, settings))
+    resolved = resolve_settings(apply_preset(preset, settings))
     pipeline(planner, input_refs(find_files(data)), resolved)
-    earlier = all_runs(store)
+    earlier = all_runs(store, warner())
+    costs = [estimate(store, step, earlier) for step in planner.steps]
     rows = [
-        {"step": step.label, "state": step.state, "why": explain_plan(store, step, earlier)}
-        for step in planner.steps
+        {
+            "step": step.label,
+            "state": step.state,
+            "last s": None if cost is None else cost.seconds,
+            "last MB": None if cost is None else round(cost.size / 1e6, 2),
+            "why": explain_plan(store, step, earlier),
+        }
+        for step, cost in zip(planner.steps, costs, strict=True)
     ]
-    _print(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
+    if not as_json:
+        print(estimated_total(planner.steps, costs))
 
 
 @app.command
@@ -82,63 +101,57 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say why a step of a run was computed again: what changed since the previous run."""
-    store = Store(artifacts)
-    record = find_run(store, run)
+    store, warn = Store(artifacts), warner()
+    record = find_run(store, run, warn)
     wanted = stage.replace("_", " ")
     steps = [step for step in record.steps if wanted in (step.step, step.stage.replace("_", " "))]
     if not steps:
         names = ", ".join(step.step for step in record.steps)
         raise RunNotFoundError(f"{stage}: no such step in {record.name}.", f"There are: {names}.")
-    earlier = [other for other in all_runs(store) if other.name < record.name]
-    found = []
-    for step in steps:
-        if step.state == "Cached":
-            found.append(Explanation(step.step, "taken from the cache", []))
-        else:
-            parts = store.manifest(step.stage, step.key).parts
-            found.append(explain_key(store, step.step, parts, earlier))
+    earlier = [other for other in all_runs(store, warn) if other.name < record.name]
+    found = [_explained(store, step, earlier) for step in steps]
     if as_json:
-        _print_json([dataclasses.asdict(one) for one in found])
+        print_json([dataclasses.asdict(one) for one in found])
         return
     for one in found:
         print(f"{one.label}: {one.reason if not one.differences else 'computed again, because of'}")
         if one.differences:
-            _print([dataclasses.asdict(difference) for difference in one.differences])
+            print_rows([dataclasses.asdict(difference) for difference in one.differences])
 
 
 @app.command
 def runs(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
     """List all runs, oldest first: when, with what, how far they came, what they reached."""
-    store = Store(artifacts)
+    store, warn = Store(artifacts), warner()
     rows = []
-    for record in all_runs(store):
+    for record in all_runs(store, warn):
         if record.flow not in MAIN_JOB:
             continue
         computed = sum(step.state == "Completed" for step in record.steps)
-        metrics = _metrics(store, record) if record.state == "finished" else {}
+        metrics = _metrics(store, record, warn) if record.state == "finished" else {}
         rows.append(
             {
                 "run": record.name,
                 "state": record.state,
-                "epochs": record.settings["training"]["epochs"],
-                "noise": record.settings["noise"]["factor"],
+                "epochs": _at(record.settings, "training", "epochs"),
+                "noise": _at(record.settings, "noise", "factor"),
                 "computed": f"{computed}/{len(record.steps)}",
                 **{
-                    f"{method.name} MSE": metrics[method.name]["mse"] if metrics else None
+                    f"{method.name} MSE": _at(metrics, method.name, "mse")
                     for method in METHODS
                     if method.trained
                 },
                 "message": record.message.partition("\n")[0],
             }
         )
-    _print(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
 
 
 @app.command
 def compare(a: Run, b: Run, *, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
     """Show two finished runs side by side: the settings that differ, and all metrics."""
-    store = Store(artifacts)
-    first, second = find_run(store, a), find_run(store, b)
+    store, warn = Store(artifacts), warner()
+    first, second = find_run(store, a, warn), find_run(store, b, warn)
     rows: list[dict[str, Any]] = []
     settings = [_dotted(record.settings) for record in (first, second)]
     rows += [
@@ -146,27 +159,28 @@ def compare(a: Run, b: Run, *, artifacts: Artifacts = ARTIFACTS, as_json: Json =
         for name in {**settings[0], **settings[1]}
         if settings[0].get(name) != settings[1].get(name)
     ]
-    metrics = [_metrics(store, record) for record in (first, second)]
+    metrics = [_metrics(store, record, warn) for record in (first, second)]
     for method in METHODS:
-        for name, value in metrics[0][method.name].items():
-            other = metrics[1][method.name].get(name)
+        scores = [_at(one, method.name) or {} for one in metrics]
+        for name in {**scores[0], **scores[1]}:
+            value, other = _at(scores[0], name), _at(scores[1], name)
             change = None if value is None or other is None else other - value
             rows.append({"what": f"{method.name} {name}", "A": value, "B": other, "change": change})
     if not as_json:
         print(f"A: {first.name}\nB: {second.name}")
-    _print(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
 
 
 @app.command
 def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
     """Read every file again and remove what is damaged; the next run computes it anew."""
-    store = Store(artifacts)
+    store, warn = Store(artifacts), warner()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("verifying", total=None)
         damaged = verify_store(
-            store, lambda done, total: bar.update(task, completed=done, total=total)
+            store, lambda done, total: bar.update(task, completed=done, total=total), warn
         )
-    _print([dataclasses.asdict(one) for one in damaged], as_json=as_json)
+    print_rows([dataclasses.asdict(one) for one in damaged], as_json=as_json)
     if damaged:
         raise DamagedError(
             f"{len(damaged)} damaged; they were removed.", "The next run computes them anew."
@@ -191,16 +205,51 @@ def gc(
     as_json: Json = False,
 ) -> None:
     """Remove what neither the last finished runs nor a run under way use."""
-    freed = collect_garbage(Store(artifacts), keep_last, dry_run=dry_run)
-    _print([dataclasses.asdict(one) for one in freed], as_json=as_json)
+    freed = collect_garbage(Store(artifacts), keep_last, dry_run=dry_run, warn=warner())
+    print_rows([dataclasses.asdict(one) for one in freed], as_json=as_json)
     if not as_json:
         total = sum(one.size for one in freed) / 1e6
         print(f"{total:,.1f} MB {'would be freed' if dry_run else 'freed'}.")
 
 
-def _metrics(store: Store, record: RunRecord) -> dict[str, Any]:
-    metrics: dict[str, Any] = json.loads(read_published(store, record, "metrics.json"))
-    return metrics
+@app.command
+def save(run: Run, folder: Annotated[Folder, Parameter(help="A new or empty folder.")], *,
+         artifacts: Artifacts = ARTIFACTS) -> None:  # fmt: skip
+    """Copy a finished run out of the artifacts, checked: to keep it or to hand it on.
+
+    What is in `artifacts/latest` and `artifacts/runs` are links; `cp -r` of them copies nothing
+    that can be opened elsewhere.
+    """
+    store = Store(artifacts)
+    record = find_run(store, run, warner())
+    print(f"{record.name} is in {save_run(store, record, folder)}")
+
+
+def _explained(store: Store, step: StepRecord, earlier: list[RunRecord]) -> Explanation:
+    if step.state == "Cached":
+        return Explanation(step.step, "taken from the cache", [])
+    try:
+        parts = store.manifest(step.stage, step.key).parts
+    except StoreError as error:
+        return Explanation(step.step, f"what it was computed from is lost: {error.problem}", [])
+    return explain_key(store, step.step, parts, earlier)
+
+
+def _metrics(store: Store, record: RunRecord, warn: Warn) -> dict[str, Any]:
+    """Return the metrics of a finished run; none, with a warning, if they cannot be read."""
+    try:
+        found = json.loads(read_published(store, record, "metrics.json"))
+    except DamagedError as error:
+        warn(f"{error.problem} The run's metrics are left out.")
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _at(value: Any, *names: str) -> Any:
+    """Return what nested mappings have under these names; None if they have nothing there."""
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _dotted(settings: dict[str, Any]) -> dict[str, Any]:
@@ -209,39 +258,6 @@ def _dotted(settings: dict[str, Any]) -> dict[str, Any]:
         inner = _dotted(value) if isinstance(value, dict) else {"": value}
         flat.update({f"{name}.{key}".rstrip("."): item for key, item in inner.items()})
     return flat
-
-
-def _print(rows: list[dict[str, Any]], *, as_json: bool = False) -> None:
-    """Print rows as a table for people, or as JSON."""
-    if as_json:
-        _print_json(rows)
-        return
-    if not rows:
-        return
-    shown = [name for name in rows[0] if any(row[name] not in ("", None) for row in rows)]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in shown:
-        number = any(isinstance(row[name], int | float) for row in rows)
-        table.add_column(
-            name.replace(" ", "\n"), justify="right" if number else "left", overflow="fold",
-            no_wrap=number or name in ("state", "step", "kind"),
-        )  # fmt: skip
-    for row in rows:
-        table.add_row(*(_formatted(row[name]) for name in shown))
-    Console(highlight=False, markup=False).print(table)
-
-
-def _print_json(value: Any) -> None:
-    json.dump(value, sys.stdout, indent=1)
-    print()
-
-
-def _formatted(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:,.5g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def main() -> None:

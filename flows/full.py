@@ -3,7 +3,7 @@
 Run it with `python flows/full.py`, or `python flows/full.py --help` for every option.
 """
 
-if __name__ == "__main__":
+if not __package__:  # run as a script
     import checkout  # noqa: F401
 
 from collections.abc import Mapping
@@ -28,15 +28,16 @@ from flows.options import (
 from flows.results import Results
 from tasks.add_noise import add_noise
 from tasks.engine.handles import ArtifactRef
+from tasks.engine.logs import run_logger
 from tasks.engine.runner import Steps
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
 from tasks.evaluate import evaluate
 from tasks.find_files import find_files
 from tasks.ingest import ingest
-from tasks.precision import resolve_precision
 from tasks.prepare import prepare
 from tasks.render import render
+from tasks.resolve import resolve_settings
 from tasks.restore import restore
 from tasks.score import score
 from tasks.train import train
@@ -44,7 +45,7 @@ from tasks.train import train
 Files = dict[str, ArtifactRef]
 """Files by what they are, e.g. `images/test/noisy`; published ones by their place in the folder."""
 SPLITS = ("train", "test")
-INTERNAL = ("images/", "labels/", "scores/")
+INTERNAL = ("images/", "labels/", "scores/", "spread/")
 """Files so named are not published in the run's folder: they are large, or part of another one."""
 
 
@@ -62,7 +63,7 @@ def pipeline(step: Steps, data: Mapping[str, ArtifactRef], settings: ResolvedSet
     files: Files = {}
     prepare_images(step, files, data, settings)
     train_networks(step, files, settings)
-    score_methods(step, files)
+    score_methods(step, files, settings)
     draw_figures(step, files)
     return files
 
@@ -101,23 +102,28 @@ def train_networks(step: Steps, files: Files, settings: ResolvedSettings) -> Non
             files["models/layers.csv"] = made["layers.csv"]
 
 
-def score_methods(step: Steps, files: Files) -> None:
+def score_methods(step: Steps, files: Files, settings: ResolvedSettings) -> None:
     """Restore the test images by every method, and measure how good that is."""
     for method in METHODS:
         if method.trained:
             made = step(
                 f"restore {method.name}", restore, images=files[f"images/test/{method.reads}"],
-                network=files[f"models/{method.name}.keras"],
+                network=files[f"models/{method.name}.keras"], threads=settings.training.threads,
             )  # fmt: skip
             files[f"images/test/{method.name}"] = made["images.npy"]
         made = step(
             f"score {method.name}", score, clean=files["images/test/clean"],
             restored=files[f"images/test/{method.name}"],
             metrics={metric.name: metric.function for metric in METRICS},
+            threads=settings.training.threads,
         )  # fmt: skip
         files[f"scores/{method.name}"] = made["scores.parquet"]
-    scores = {method.name: files[f"scores/{method.name}"] for method in METHODS}
-    made = step("evaluate", evaluate, scores=scores, labels=files["labels/test"])
+        files[f"spread/{method.name}"] = made["spread.json"]
+    made = step(
+        "evaluate", evaluate, scores={one.name: files[f"scores/{one.name}"] for one in METHODS},
+        spreads={one.name: files[f"spread/{one.name}"] for one in METHODS},
+        labels=files["labels/test"],
+    )  # fmt: skip
     for name in ("metrics.json", "per_image.parquet", "per_class.csv"):
         files[name] = made[name]
 
@@ -153,11 +159,13 @@ def full(
     Returns:
         The folder of this run.
     """
-    resolved = resolve_precision(apply_preset(preset, settings))
+    resolved = resolve_settings(apply_preset(preset, settings))
     store, values = Store(artifacts), resolved.model_dump(mode="json")
     with Run(store, values, find_files(data), operations()) as run:
         files = pipeline(run.step, run.data, resolved)
         results = Results(run.data, files, resolved, run.lineage())
+        for line in results.warnings():
+            run_logger().warning(line)
         published = run.publish(
             {name: ref for name, ref in files.items() if not name.startswith(INTERNAL)},
             {"summary.md": results.summary_file()},

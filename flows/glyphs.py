@@ -3,7 +3,7 @@
 Run it with `python flows/glyphs.py --fonts DIR --train 60000 --test 10000 --out DIR`.
 """
 
-if __name__ == "__main__":
+if not __package__:  # run as a script
     import checkout  # noqa: F401
 
 from pathlib import Path

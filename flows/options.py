@@ -2,13 +2,13 @@
 
 import os
 import signal
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import prefect
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, Token
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -18,19 +18,28 @@ from prefect.settings import (
     temporary_settings,
 )
 from pydantic import ValidationError
-from rich.console import Console
 
 from autoencoders.settings import PresetName, Settings
 from flows.advice import RESUME, USER_ERRORS, on_the_command_line
 from flows.ops.automations import HEARTBEAT
+from flows.terminal import leave, output_errors, prepare_output
 
 HOME = Path(__file__).resolve().parents[1]
 SAMPLE = HOME / "data" / "sample"
 ARTIFACTS = HOME / "artifacts"
 
-Data = Annotated[Path, Parameter(help="Folder of the four CSV files, each plain or gzipped.")]
+
+def _folder(type_: object, tokens: Sequence[Token]) -> Path:
+    """Return the folder that an option names; an empty text, as of an unset variable, is none."""
+    if not tokens[0].value:
+        raise ValueError("expected a folder, received an empty text; `.` is the current folder")
+    return Path(tokens[0].value)
+
+
+Folder = Annotated[Path, Parameter(converter=_folder)]
+Data = Annotated[Folder, Parameter(help="Folder of the four CSV files, each plain or gzipped.")]
 Artifacts = Annotated[
-    Path,
+    Folder,
     Parameter(help="Folder of everything computed; what is there is not computed again."),
 ]
 Preset = Annotated[
@@ -52,7 +61,8 @@ HERE = "127.0.0.1,localhost"
 
 def run_command(app: App) -> None:
     """Run a command line and exit with its code: 0, 1 for an error in the data or the store, 2 for
-    one in the command line, 129, 130 or 143 if it was stopped."""
+    one in the command line, 129, 130, 141 or 143 if it was stopped, 141 by a closed pipe."""
+    prepare_output()
     # Prefect's engine ends a flow at SIGTERM and then raises the signal again, for this handler;
     # without one the process would die on the spot and leave its temporary server behind
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -63,16 +73,19 @@ def run_command(app: App) -> None:
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), HERE]))
     app.suppress_keyboard_interrupt = False  # it would end without a word
     try:
-        with temporary_settings(set_defaults={**PREFECT_DEFAULTS, **_running_server()}):
+        with (
+            output_errors(),
+            temporary_settings(set_defaults={**PREFECT_DEFAULTS, **_running_server()}),
+        ):
             app(exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        _leave(2, f"{_option_error(error)}\nSee --help for every option.")
+        leave(2, f"{_option_error(error)}\nSee --help for every option.")
     except USER_ERRORS as error:
-        _leave(1, on_the_command_line(error))
+        leave(1, on_the_command_line(error))
     except _Stopped as stopped:
-        _leave(128 + stopped.number, f"stopped. {RESUME}")
+        leave(128 + stopped.number, f"stopped. {RESUME}")
     except KeyboardInterrupt:
-        _leave(130, f"stopped. {RESUME}")
+        leave(130, f"stopped. {RESUME}")
 
 
 def _running_server() -> dict[Any, str]:
@@ -98,11 +111,6 @@ class _Stopped(BaseException):
 
 def _stop(number: int, frame: object) -> None:
     raise _Stopped(number)
-
-
-def _leave(code: int, message: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"error: {message}")
-    sys.exit(code)
 
 
 def _option_error(error: CycloptsError) -> str:

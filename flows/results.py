@@ -1,5 +1,7 @@
 """What people read of a run of the main job: the table of metrics, the summary, Prefect's pages."""
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import Any
 
 from autoencoders.settings import ResolvedSettings
 from flows.catalogue import METHODS, METRICS
+from flows.judgement import SAME_IMAGES, kept_epoch, warnings
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.pages import Page, embedded
 
@@ -32,14 +35,31 @@ class Results:
         metrics: dict[str, Any] = json.loads(self.files["metrics.json"].path.read_bytes())
         return metrics
 
+    def warnings(self) -> list[str]:
+        """Say what is wrong with the results; nothing if they are as they should be."""
+        train, test = (self.files[f"images/{split}/clean"] for split in ("train", "test"))
+        return [
+            *([SAME_IMAGES] if train.sha256 == test.sha256 else []),
+            *warnings(self.metrics(), self.settings),
+        ]
+
+    def epochs(self) -> list[str]:
+        """Say of each network which epoch's weights were kept."""
+        histories = {
+            one.name: self.files[f"history/{one.name}.csv"] for one in METHODS if one.trained
+        }
+        keep = self.settings.training.keep
+        return [f"{name}: {kept_epoch(_losses(ref), keep)}" for name, ref in histories.items()]
+
     def summary(self) -> str:
-        """Return the run in Markdown: metrics, what was run, on what."""
+        """Return the run in Markdown: warnings, metrics, what was run, on what."""
         metrics, settings = self.metrics(), self.settings
         fresh = " (drawn anew in every epoch of the denoiser)"
         rows = metrics_table(metrics)
         lines = [
             "# Autoencoder and denoiser: results on the test images",
             "",
+            *(line for text in self.warnings() for line in (f"> **Warning:** {text}", "")),
             "| " + " | ".join(rows[0]) + " |",
             "| --- | --- |" + " ---: |" * len(METRICS),
             *("| " + " | ".join(row.values()) + " |" for row in rows),
@@ -52,6 +72,10 @@ class Results:
             "All methods are compared with the clean images. PSNR is that of the mean MSE; "
             "`metrics.json` also has the mean of the per-image PSNR, `per_image.parquet` every "
             "image, `per_class.csv` every class.",
+            "",
+            "Weights:",
+            "",
+            *(f"- {line}" for line in self.epochs()),
             "",
             "Inputs, by content:",
             "",
@@ -96,6 +120,12 @@ def metrics_table(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _rounded(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _losses(history: ArtifactRef) -> list[float]:
+    """Return the validation loss after each epoch, from a `history.csv`."""
+    rows = csv.DictReader(io.StringIO(history.path.read_text(encoding="utf-8")))
+    return [float(row["val_loss"]) for row in rows]
 
 
 def _noise(settings: ResolvedSettings) -> str:

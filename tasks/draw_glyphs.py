@@ -53,6 +53,8 @@ def split_typefaces(faces: list[Face], train: int, test: int, seed: int) -> dict
     Raises:
         PipelineError: If there are fewer than two typefaces.
     """
+    if not faces:
+        raise PipelineError("None of the fonts draws the letters A-J.", "Give another folder.")
     typefaces = sorted(
         {face.typeface for face in faces}, key=lambda name: derived_seed(seed, "typeface", name)
     )

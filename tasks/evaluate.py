@@ -2,35 +2,48 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from tasks.engine.handles import ArtifactRef, Output, stage
+from tasks.formats.tables import read_table, write_table
 
 
 @stage
-def evaluate(output: Output, scores: Mapping[str, ArtifactRef], labels: ArtifactRef) -> None:
+def evaluate(
+    output: Output,
+    scores: Mapping[str, ArtifactRef],
+    spreads: Mapping[str, ArtifactRef],
+    labels: ArtifactRef,
+) -> None:
     """Write `metrics.json`, `per_image.parquet` and `per_class.csv`.
 
     Args:
         output: Where they go.
         scores: By method, the scores of the test images.
+        spreads: By method, how much the clean and the restored test images differ.
         labels: Their labels, int64 (n,).
     """
     import pandas as pd
 
     from autoencoders.metrics.quality import summarise
 
-    tables = {method: pd.read_parquet(ref.path) for method, ref in scores.items()}
+    tables = {method: read_table(ref.path) for method, ref in scores.items()}
     columns = [table.add_prefix(f"{method}_") for method, table in tables.items()]
     per_image = pd.concat([pd.Series(np.load(labels.path), name="label"), *columns], axis=1)
-    per_image.rename_axis("image").to_parquet(output.folder / "per_image.parquet")
+    write_table(per_image, output.folder / "per_image.parquet")
 
-    per_class = per_image.groupby("label").mean()
-    per_class.insert(0, "images", per_image.groupby("label").size())
+    by_class = per_image.groupby("label")
+    # Of a class with NaN none, as overall: without it, the class would look better for it
+    per_class = by_class.mean().where(by_class.count().eq(by_class.size(), axis=0))
+    per_class.insert(0, "images", by_class.size())
     per_class.to_csv(output.folder / "per_class.csv", float_format="%.6f")
 
-    summaries = {method: summarise(table) for method, table in tables.items()}
-    metrics = {"images": len(per_image), **summaries}
+    metrics: dict[str, Any] = {"images": len(per_image)}
+    for method, table in tables.items():
+        spread = json.loads(spreads[method].path.read_bytes())
+        metrics[method] = {**summarise(table), "spread": spread["restored"]}
+        metrics["clean"] = {"spread": spread["clean"]}  # of every method the same
     text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
     (output.folder / "metrics.json").write_text(f"{text}\n", encoding="utf-8")

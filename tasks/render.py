@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.drawing import drawing_defaults
 from tasks.engine.handles import ArtifactRef, FunctionRef, Output, stage
+from tasks.formats.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,9 +35,10 @@ def render(
         images: How many images of each NPY file are drawn, from the first on.
     """
     loaded = {label: _load(ref, images) for label, ref in inputs.items()}
-    figure = draw.load()(loaded, **options)
-    # No version of matplotlib in the file: equal figures are equal bytes
-    figure.savefig(output.folder / f"{name}.png", dpi=150, metadata={"Software": None})
+    with drawing_defaults():
+        figure = draw.load()(loaded, **options)
+        # No version of matplotlib in the file: equal figures are equal bytes
+        figure.savefig(output.folder / f"{name}.png", dpi=150, metadata={"Software": None})
 
 
 def _load(ref: ArtifactRef, images: int) -> "pd.DataFrame | NDArray[np.float32]":
@@ -45,5 +48,5 @@ def _load(ref: ArtifactRef, images: int) -> "pd.DataFrame | NDArray[np.float32]"
     if ref.path.suffix == ".csv":
         return pd.read_csv(ref.path, keep_default_na=False)
     if ref.path.suffix == ".parquet":
-        return pd.read_parquet(ref.path)
+        return read_table(ref.path)
     return np.array(np.load(ref.path, mmap_mode="r")[:images])

@@ -12,10 +12,10 @@ SIZE = 1 << 22
 
 
 @stage
-def restore(output: Output, images: ArtifactRef, network: ArtifactRef) -> None:
+def restore(output: Output, images: ArtifactRef, network: ArtifactRef, threads: int) -> None:
     """Write `images.npy`: the outputs of the network, float32 of the shape of `images`."""
     output.require_space(images.size)
-    import_tensorflow()
+    import_tensorflow(threads, output.log)
     from autoencoders.models.fused import predictor
 
     predict = predictor(load_network(network.path))

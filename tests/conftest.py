@@ -10,12 +10,26 @@ import pytest
 from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
+from tasks.resolve import resolve_threads
 from tests.support import HOME
 
 # Where the tests run in the background of a script, Ctrl-C is ignored, and by all children too
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # A training of the machine's owner must not stop the tests, nor they each other
 os.environ["AUTOENCODERS_TRAININGS"] = "64"
+
+
+@pytest.fixture(autouse=True)
+def threads_of_tensorflow() -> None:
+    """Let tests compute with the threads that stages ask for, once TensorFlow is imported.
+
+    A process has one number from its first operation on, and a stage refuses to compute with
+    another one: without this, the order of the tests would matter.
+    """
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(resolve_threads())
 
 
 @pytest.fixture(scope="session")

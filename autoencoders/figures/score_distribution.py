@@ -22,7 +22,8 @@ def score_distribution(tables: Mapping[str, pd.DataFrame], *, title: str) -> Fig
 
     Args:
         tables: For each method's name, a table with one row per image, at least one, and the PSNR
-            in dB in the column `psnr`.
+            in dB in the column `psnr`; images whose PSNR is NaN are left out and counted in the
+            legend.
         title: Heading of the figure.
 
     Returns:
@@ -32,9 +33,13 @@ def score_distribution(tables: Mapping[str, pd.DataFrame], *, title: str) -> Fig
     figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     axes = figure.subplots()
     for index, (name, table) in enumerate(tables.items()):
-        axes.ecdf(
-            table["psnr"].to_numpy(),
-            label=name, color=COLOURS[index % len(COLOURS)], linestyle=STYLES[index % len(STYLES)],
+        values = table["psnr"].dropna().to_numpy()
+        missing = len(table) - len(values)
+        # A line of no image runs nowhere, but has its place in the legend
+        draw = axes.ecdf if len(values) else axes.plot
+        draw(
+            values, label=name + (f"\n({missing:,} images: not a number)" if missing else ""),
+            color=COLOURS[index % len(COLOURS)], linestyle=STYLES[index % len(STYLES)],
             linewidth=1.8,
         )  # fmt: skip
     # To 1e-6, since NumPy's logarithm of an array may differ from that of a number in the last bit

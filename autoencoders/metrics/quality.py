@@ -75,11 +75,12 @@ def summarise(scores: pd.DataFrame) -> dict[str, float | None]:
         scores: One row per image, one numeric column per metric; `psnr` needs `mse` beside it.
 
     Returns:
-        The mean of each column, None for one that is NaN throughout (JSON has no NaN). Only
-        `psnr` differs: it is the dB of the mean MSE, the figure that papers quote; the mean of
-        the images' own PSNR, which favours images restored almost exactly, is `psnr_mean`.
+        The mean of each column, None for one with NaN (JSON has none): the mean of the rest would
+        look better for images that are too bad for a number. Only `psnr` differs: it is the dB of
+        the mean MSE, the figure that papers quote; the mean of the images' own PSNR, which favours
+        images restored almost exactly, is `psnr_mean`.
     """
-    means = {name: float(scores[name].mean()) for name in scores.columns}
+    means = {name: float(scores[name].mean(skipna=False)) for name in scores.columns}
     figures = {}
     for name, mean in means.items():
         if name == "psnr":
@@ -87,4 +88,4 @@ def summarise(scores: pd.DataFrame) -> dict[str, float | None]:
             figures["psnr_mean"] = mean
         else:
             figures[name] = mean
-    return {name: None if np.isnan(value) else value for name, value in figures.items()}
+    return {name: value if np.isfinite(value) else None for name, value in figures.items()}

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from autoencoders.errors import PipelineError
 from autoencoders.models.fused import fused_form
+from autoencoders.models.validation import Indices
 from autoencoders.randomness import derived_seed, generator
 
 if TYPE_CHECKING:  # at run time the settings would become part of the code that a cache key covers
     from autoencoders.settings import Precision
 
 Images = NDArray[np.float32]
-Indices = NDArray[np.int64]
 
 DIVERGED_ADVICE = (
     "Nothing was published. Try a smaller --training.learning_rate or look for damaged images."
@@ -26,32 +26,6 @@ DIVERGED_ADVICE = (
 
 class DivergedError(PipelineError):
     """The loss is no longer a finite number."""
-
-
-def split_validation(count: int, fraction: float, seed: int) -> tuple[Indices, Indices]:
-    """Draw which images are held out for validation.
-
-    Args:
-        count: Number of training images.
-        fraction: Share held out, in (0, 1).
-        seed: The run's seed; equal arguments give the same split.
-
-    Returns:
-        Indices to train on and indices to validate on, each sorted; together every image once.
-
-    Raises:
-        PipelineError: If one of the two would be empty.
-    """
-    held_out = round(count * fraction)
-    if not 0 < held_out < count:
-        raise PipelineError(
-            f"{count} train images cannot be split with a validation fraction of {fraction}: "
-            "both sides need at least one image.",
-            "Give more images or another --training.validation_fraction.",
-        )
-    order = generator(seed, "validation").permutation(count)
-    # Sorted, so that validation reads a memory-mapped file from front to back
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
 def add_fresh_noise(images: tf.Tensor, noise_factor: float, seed: tf.Tensor) -> tf.Tensor:
@@ -164,6 +138,14 @@ class Trainer:
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of every variable of the network and the optimiser."""
         return {name: np.asarray(value) for name, value in self._variables()}
+
+    def weights(self) -> dict[str, NDArray[np.generic]]:
+        """Return a copy of the part of the state that is the network, without the optimiser."""
+        return {
+            name: np.array(value)
+            for name, value in self._variables()
+            if name.startswith("network-")
+        }
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Set every variable to the value it had when `state` was called.

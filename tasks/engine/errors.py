@@ -38,10 +38,28 @@ class NotWritableError(StoreError):
     default_advice = "Make it writable, or use another folder, and run again."
 
 
+class FileLimitError(StoreError):
+    """A file would become larger than the system lets this user's files become."""
+
+    default_advice = "Raise that limit (`ulimit -f`) and run again; finished steps are kept."
+
+
+class PlaceError(StoreError):
+    """Something else is where a folder or file of the store belongs, or on the way there."""
+
+    default_advice = "Remove what is in the way, or use another folder, and run again."
+
+
 class DamagedError(StoreError):
     """A file is not what it was when it was published or looked at."""
 
     default_advice = "Run again: what is damaged is computed anew."
+
+
+class NewerError(DamagedError):
+    """A newer version of the engine wrote it: of no use here, but not damaged."""
+
+    default_advice = "Update this project."
 
 
 class InputError(EngineError):
@@ -54,6 +72,14 @@ class EditedError(EngineError):
     """Code was edited while it was being loaded."""
 
     default_advice = "Nothing was published. Run again."
+
+
+class UnseenCodeError(EngineError):
+    """A stage reaches code that no key can see, so a cached result could be stale."""
+
+    default_advice = (
+        "Import by name, pass a function as a FunctionRef, or pass a file as an input of the stage."
+    )
 
 
 class RunNotFoundError(EngineError):

@@ -6,8 +6,8 @@ of it recomputes anything.
 """
 
 import errno
-import importlib
 import os
+import pkgutil
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,8 +56,7 @@ class FunctionRef:
 
     def load(self) -> Callable[..., Any]:
         """Import the module and return the function."""
-        module, _, function = self.name.partition(":")
-        loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
+        loaded: Callable[..., Any] = pkgutil.resolve_name(self.name)
         return loaded
 
 

@@ -2,19 +2,29 @@
 
 import contextlib
 import datetime
+import itertools
+import os
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from .errors import StoreError
-from .files import friendly_os_errors
+from .files import friendly_os_errors, read_file
 from .handles import write_atomically
 from .locks import is_locked, marking, try_lock, unlock
+from .logs import Warn, log_warning
 from .manifest import Record
+from .rooms import entries
 from .store import Store
 
+RECORD = "run.json"
+RECORD_VERSION = 1
+"""Raise it when the form of a run's record changes, so that older versions can tell a newer record
+from a damaged one. It is in no key."""
 RUN_NAME = r"^[0-9]{8}-[0-9]{6}-[A-Za-z0-9-]+$"
 State = Literal["running", "interrupted", "failed", "finished"]
 
@@ -34,6 +44,8 @@ class StepRecord(Record):
 class RunRecord(Record):
     """One run, as far as it came."""
 
+    version: Annotated[int, Field(ge=0, le=RECORD_VERSION)] = 0
+    """`RECORD_VERSION` of whoever wrote it; 0 before there was such a number."""
     name: Annotated[str, Field(pattern=RUN_NAME)]
     flow: str = ""
     """Name of the Prefect flow; empty before it was recorded."""
@@ -62,7 +74,9 @@ class Journal:
         started = datetime.datetime.now(datetime.UTC)
         safe = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in name).split())
         self.store = store
+        self._lock: int | None = None
         self.record = RunRecord(
+            version=RECORD_VERSION,
             name=f"{started:%Y%m%d-%H%M%S}-{safe[:60].strip('-') or 'run'}",
             flow=flow,
             started=started.isoformat(timespec="seconds"),
@@ -89,22 +103,41 @@ class Journal:
     def _write(self, **update: object) -> None:
         self.record = self.record.model_copy(update=update)
         with friendly_os_errors(self.store.root):
+            self.store.room("active")
             write_atomically(self._path, self.record.model_dump_json(indent=1).encode())
 
     @property
     def _path(self) -> Path:
-        return _active(self.store) / f"{self.record.name}.json"
+        return active_path(self.store, self.record.name)
 
     def __enter__(self) -> Self:
-        """Begin the journal."""
-        with friendly_os_errors(self.store.root):
-            self._lock = try_lock(run_lock(self.store, self.record.name))
-            if self._lock is None:
-                raise StoreError(
-                    f"Another run is called {self.record.name}.", "Start this one again."
-                )
-            self._write()
+        """Begin the journal, under a name that no other run has."""
+        wanted = self.record.name
+        with marking(self.store, alone=False):  # nobody sees the lock without the record
+            for number in itertools.count(2):
+                if self._take_name():
+                    break
+                self.record = self.record.model_copy(update={"name": f"{wanted}-{number}"})
+            try:
+                self._write()
+            except BaseException:
+                self._unlock()
+                raise
         return self
+
+    def _take_name(self) -> bool:
+        """Lock the name of the run, unless another run has it or had it."""
+        name = self.record.name
+        self._lock = try_lock(run_lock(self.store, name))
+        taken = any(map(os.path.lexists, (run_folder(self.store, name), self._path)))
+        if taken:
+            self._unlock()
+        return self._lock is not None
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            unlock(run_lock(self.store, self.record.name), self._lock)
+            self._lock = None
 
     def __exit__(
         self,
@@ -112,16 +145,18 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Keep the record of a run that failed, remove that of one that was published."""
+        """Keep the record of a run that failed, remove that of one that was published.
+
+        What was published has not failed, whatever happened afterwards.
+        """
         try:
-            if error is None:
-                self._path.unlink()
+            if error is None or is_finished(self.store, self.record.name):
+                forget(self.store, self.record.name)
             elif isinstance(error, Exception):
                 with contextlib.suppress(StoreError):  # a full disk is what `error` says already
                     self._write(state="failed", message=str(error))
         finally:
-            if self._lock is not None:
-                unlock(run_lock(self.store, self.record.name), self._lock)
+            self._unlock()
 
 
 def run_lock(store: Store, name: str) -> Path:
@@ -129,36 +164,104 @@ def run_lock(store: Store, name: str) -> Path:
     return store.root / "locks" / f"run-{name}"
 
 
-def read_record(path: Path) -> RunRecord:
-    """Read the record of a run.
+def run_folder(store: Store, name: str) -> Path:
+    """Return where a finished run stands, or would."""
+    return store.root / "runs" / name
+
+
+def active_path(store: Store, name: str) -> Path:
+    """Return where the record of a run that has not finished stands, or would."""
+    return store.root / "active" / f"{name}.json"
+
+
+def is_finished(store: Store, name: str) -> bool:
+    """Return whether a run was published: its folder appears at once, with its record in it."""
+    return os.path.lexists(run_folder(store, name) / RECORD)
+
+
+class _Version(BaseModel):
+    """Of a record in whatever form, the version."""
+
+    version: int
+
+
+def read_record(path: Path, name: str) -> RunRecord:
+    """Read the record of the run called `name`.
 
     Raises:
-        StoreError: If the file is missing or not such a record.
+        StoreError: If it is missing, no such record, or one of a newer version.
     """
+    remove = path.parent if path.name == RECORD else path
+    advice = f"It is skipped; remove {remove} if nobody needs it."
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise StoreError(
-            f"{path}: missing or not the record of a run.", "If it was edited, remove it."
-        ) from error
+        content = read_file(path)
+        record = RunRecord.model_validate_json(content)
+    except OSError as error:
+        problem = f"{path}: no readable record of a run ({error.strerror})."
+        raise StoreError(problem, advice) from error
+    except ValidationError as error:
+        if _version_of(content) > RECORD_VERSION:
+            newer = f"{path}: written by a newer version of this project."
+            raise StoreError(newer, "It is skipped; update this project.") from error
+        raise StoreError(f"{path}: not the record of a run, or damaged.", advice) from error
+    if record.name != name:
+        raise StoreError(f"{path}: the record of another run, {record.name}.", advice)
+    return record
 
 
-def unfinished_runs(store: Store) -> list[RunRecord]:
+def _version_of(content: bytes) -> int:
+    try:
+        return _Version.model_validate_json(content).version
+    except ValidationError:
+        return 0
+
+
+def mentioned_keys(path: Path) -> set[str]:
+    """Return every key that may be named in a record, readable or not."""
+    try:
+        return set(re.findall(r"[0-9a-f]{32}", read_file(path).decode("latin-1")))
+    except OSError:
+        return set()
+
+
+def finished_paths(store: Store) -> dict[str, Path]:
+    """Return where the records of finished runs are, by the name of the run, oldest first."""
+    with friendly_os_errors(store.root):
+        found = [path for path in entries(store.root / "runs") if path.name[0] != "."]
+    return {path.name: path / RECORD for path in found}
+
+
+def active_paths(store: Store) -> dict[str, Path]:
+    """Return where the records of other runs are, by the name of the run, oldest first."""
+    with friendly_os_errors(store.root):
+        found = [path for path in entries(store.root / "active") if path.name[0] != "."]
+    return {path.stem: path for path in found if not is_finished(store, path.stem)}
+
+
+def read_records(paths: Iterable[tuple[str, Path]], warn: Warn) -> Iterator[RunRecord]:
+    """Yield the records at these places; one that cannot be read is skipped, with a warning."""
+    for name, path in paths:
+        try:
+            yield read_record(path, name)
+        except StoreError as error:
+            warn(str(error))
+
+
+def finished_runs(store: Store, warn: Warn = log_warning) -> list[RunRecord]:
+    """Return the records of all finished runs, oldest first."""
+    return list(read_records(finished_paths(store).items(), warn))
+
+
+def unfinished_runs(store: Store, warn: Warn = log_warning) -> list[RunRecord]:
     """Return the runs under way and those that were interrupted or failed, oldest first."""
     records = []
-    for path in sorted(_active(store).glob("[0-9]*.json")):
-        record = read_record(path)
-        alive = is_locked(run_lock(store, record.name))
-        if record.state == "running" and not alive:
-            record = record.model_copy(update={"state": "interrupted"})
-        records.append(record)
+    for record in read_records(active_paths(store).items(), warn):
+        dead = record.state == "running" and not is_locked(run_lock(store, record.name))
+        records.append(record.model_copy(update={"state": "interrupted"}) if dead else record)
     return records
 
 
 def forget(store: Store, name: str) -> None:
     """Remove the record of a run that did not finish."""
-    (_active(store) / f"{name}.json").unlink(missing_ok=True)
-
-
-def _active(store: Store) -> Path:
-    return store.root / "active"
+    with friendly_os_errors(store.root):
+        active_path(store, name).unlink(missing_ok=True)

@@ -48,7 +48,10 @@ class KeyParts(Record):
     code: dict[str, str]
     """Every definition that it can reach, by `module:name`: its digest or its text."""
     libraries: dict[str, str]
-    """The versions of the libraries it can reach."""
+    """The versions of the libraries it can reach, also through others."""
+    environment: dict[str, str] | None = None
+    """The environment variables that may change its bytes, where they are set; None before they
+    were recorded."""
 
     @property
     def key(self) -> str:
@@ -57,7 +60,8 @@ class KeyParts(Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the parts as the JSON value that their digest is of."""
-        return self.model_dump(mode="json", exclude={"engine"} if self.engine is None else None)
+        unknown = {"engine", "environment"} if self.engine is None else None
+        return self.model_dump(mode="json", exclude=unknown)
 
 
 class FileEntry(Record):

@@ -4,20 +4,28 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from .errors import DamagedError, RunNotFoundError
-from .files import friendly_os_errors, sha256_of, to_json
+from .files import friendly_os_errors, read_file, to_json
 from .handles import ArtifactRef, sync
-from .journal import RunRecord, read_record, unfinished_runs
+from .journal import (
+    RECORD,
+    RunRecord,
+    finished_runs,
+    run_folder,
+    unfinished_runs,
+)
+from .logs import Warn, log_warning
 from .manifest import FileEntry
+from .rooms import delete, move_aside, rename
 from .store import MANIFEST, Store
 
 LATEST = "latest"
-RECORD = "run.json"
 
 
 @dataclass(frozen=True)
@@ -51,55 +59,100 @@ def publish_run(
         **{name: text.encode() for name, text in texts.items()},
     }
     with friendly_os_errors(store.root):
-        final = store.root / "runs" / record.name
-        for folder in (final.parent, store.root / "tmp"):
-            folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="run-", dir=store.root / "tmp") as draft:
-            folder = Path(draft) / record.name
-            folder.mkdir()
-            for name, content in written.items():
-                (folder / name).write_bytes(content)
-                sync(folder / name)
-            for place, ref in files.items():
-                link = folder / place
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(os.path.relpath(ref.path, (final / place).parent))
-            sync(folder)
-            folder.rename(final)
-            sync(final.parent)
+        for ref in files.values():
+            _require_intact(store, ref)
+        final = store.room("runs") / record.name
+        draft = Path(tempfile.mkdtemp(prefix="run-", dir=store.room("tmp")))
+        try:
+            folder = draft / record.name
+            _write_folder(folder, written)
+            _link_files(folder, files, final)
             if latest:
-                pointer = Path(draft) / LATEST
-                pointer.symlink_to(final.relative_to(store.root))
-                pointer.replace(store.root / LATEST)
-                sync(store.root)
+                (draft / LATEST).symlink_to(Path("runs") / record.name)
+                _make_way_for_latest(store)
+            if os.path.lexists(final):
+                move_aside(store.root, final)
+            rename(folder, final)  # from here on the run is finished, whatever happens
+            if latest:
+                _replace_latest(store, draft / LATEST)
+        finally:
+            delete(draft)
     return PublishedRun(final, record, files)
 
 
-def finished_runs(store: Store) -> list[RunRecord]:
-    """Return the records of all finished runs, oldest first.
+def _require_intact(store: Store, ref: ArtifactRef) -> None:
+    """Read a file through before it is published; a damaged one is removed with its artifact.
 
     Raises:
-        StoreError: If a record was damaged.
+        DamagedError: If it is not what its stage wrote.
     """
-    return [read_record(path) for path in sorted((store.root / "runs").glob(f"*/{RECORD}"))]
+    try:
+        store.fetch(ref)
+    except DamagedError:
+        if store.owns(ref):
+            store.discard(ref.path.parent)
+        raise
 
 
-def all_runs(store: Store) -> list[RunRecord]:
-    """Return every run of which there is a record, oldest first."""
-    return sorted([*finished_runs(store), *unfinished_runs(store)], key=lambda record: record.name)
+def _write_folder(folder: Path, written: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, content in written.items():
+        (folder / name).write_bytes(content)
+        sync(folder / name)
 
 
-def find_run(store: Store, name: str) -> RunRecord:
+def _link_files(folder: Path, files: Mapping[str, ArtifactRef], final: Path) -> None:
+    """Link files into `folder`, relative to `final`, where it will stand."""
+    runs = final.parent.resolve() if final.parent.is_symlink() else final.parent
+    for place, ref in files.items():
+        link = folder / place
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(ref.path, (runs / final.name / place).parent))
+    for inner in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        sync(inner)
+
+
+def _make_way_for_latest(store: Store) -> None:
+    """Move aside whatever stands in the place of `latest` and is no link."""
+    path = store.root / LATEST
+    if os.path.lexists(path) and not path.is_symlink():
+        move_aside(store.root, path)
+
+
+def _replace_latest(store: Store, pointer: Path) -> None:
+    """Point `latest` at the run that was just published: if that fails, the run is no less so."""
+    try:
+        pointer.replace(store.root / LATEST)
+        sync(store.root)
+    except OSError as error:
+        log_warning(f"{store.root / LATEST}: still links to an earlier run ({error.strerror}).")
+
+
+def all_runs(store: Store, warn: Warn = log_warning) -> list[RunRecord]:
+    """Return every run of which there is a readable record, oldest first."""
+    runs = [*unfinished_runs(store, warn), *finished_runs(store, warn)]
+    # In this order: a run that finishes meanwhile is in both, and its later record counts
+    return sorted({run.name: run for run in runs}.values(), key=lambda run: run.name)
+
+
+def latest_name(store: Store) -> str:
+    """Return the name of the run that `latest` shows; nothing if it shows none."""
+    try:
+        return RunRecord.model_validate_json(read_file(store.root / LATEST / RECORD)).name
+    except (OSError, ValidationError):
+        return ""
+
+
+def find_run(store: Store, name: str, warn: Warn = log_warning) -> RunRecord:
     """Find a finished run by its name, the end of its name, or `latest`.
 
     Raises:
         RunNotFoundError: If there is none, or more than one.
     """
-    runs = finished_runs(store)
-    if name == LATEST:
-        name = (store.root / LATEST).resolve().name
-    found = [run for run in runs if run.name == name] or [
-        run for run in runs if run.name.endswith(f"-{name}")
+    runs = finished_runs(store, warn)
+    wanted = latest_name(store) if name == LATEST else name
+    found = [run for run in runs if run.name == wanted] or [
+        run for run in runs if wanted and run.name.endswith(f"-{wanted}")
     ]
     if len(found) != 1:
         raise RunNotFoundError(
@@ -115,20 +168,34 @@ def read_published(store: Store, record: RunRecord, place: str) -> bytes:
     Raises:
         DamagedError: If it is gone or was changed.
     """
-    folder = store.root / "runs" / record.name
-    path = folder / place
+    path = run_folder(store, record.name) / place
     try:
-        content = path.read_bytes()
-        entries = _ENTRIES.validate_json((folder / MANIFEST).read_bytes())["files"]
-        intact = sha256_of(path) == FileEntry.model_validate(entries[place]).sha256
-    except (OSError, ValidationError, KeyError) as error:
+        content = read_file(path)
+        entry = published_files(store, record)[place]
+    except (OSError, KeyError) as error:
         raise DamagedError(f"{path}: missing or damaged.") from error
-    if not intact:
+    if sha256(content).hexdigest() != entry.sha256:
         raise DamagedError(f"{path}: changed after it was published.")
     return content
 
 
-_ENTRIES: TypeAdapter[dict[str, dict[str, Any]]] = TypeAdapter(dict[str, dict[str, Any]])
+def published_files(store: Store, record: RunRecord) -> dict[str, FileEntry]:
+    """Return what a finished run has published, by its place in the run's folder.
+
+    Raises:
+        DamagedError: If its manifest is gone or was damaged.
+    """
+    path = run_folder(store, record.name) / MANIFEST
+    try:
+        return _RunManifest.model_validate_json(read_file(path)).files
+    except (OSError, ValidationError) as error:
+        raise DamagedError(f"{path}: missing or damaged.") from error
+
+
+class _RunManifest(BaseModel):
+    """Of the manifest of a run, what names its files."""
+
+    files: dict[str, FileEntry]
 
 
 def _manifest(

@@ -94,12 +94,12 @@ class Run:
             pages: What Prefect's pages show, beside the lineage and where the folder is.
             latest: Whether the link `latest` moves to this run.
         """
-        self._published = publish_run(
-            self.store, self.journal.finished(), self.data, files, texts or {}, latest=latest
-        )
         self._pages = (
             *pages,
             Page("lineage", "What each step read; V2 pages show it as a drawing", self.lineage()),
+        )
+        self._published = publish_run(
+            self.store, self.journal.finished(), self.data, files, texts or {}, latest=latest
         )
         return self._published
 
@@ -125,7 +125,7 @@ class Run:
         """Remove old runs; if that fails, it is no fault of the run that has just finished."""
         try:
             freed = collect_garbage(self.store, keep_runs, dry_run=False)
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             run_logger().error("Old runs were not removed: %s", error)
             return
         size = sum(one.size for one in freed) / 1e6

@@ -25,11 +25,13 @@ def track(*packages: str) -> None:
     """Count these top-level packages (or modules) as the project's own from now on.
 
     Call it before they are imported: of a module that was loaded earlier, the source is read when
-    it is first asked for.
+    it is first asked for. Keys cover the code of tracked packages, and other modules by their
+    version, so every process of a project must track the same ones.
     """
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
     _packages.update(packages)
+    source_file.cache_clear()  # what was none of ours may be now
 
 
 def is_tracked(module: str) -> bool:
@@ -63,8 +65,8 @@ def source_file(module: str) -> Path | None:
     if not is_tracked(module):
         return None
     top, *rest = module.split(".")
-    if top in sys.modules and getattr(sys.modules[top], "__file__", None):
-        first = Path(str(sys.modules[top].__file__))
+    if top in sys.modules and (loaded_from := vars(sys.modules[top]).get("__file__")):
+        first = Path(loaded_from)
     else:
         spec = importlib.machinery.PathFinder.find_spec(top)
         if spec is None or spec.origin is None:
@@ -100,7 +102,7 @@ class _Finder(MetaPathFinder):
         if not is_tracked(fullname):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
+        if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
             spec.loader = _Loader(spec.loader.name, spec.loader.path)
         return spec
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .handles import ArtifactRef, Report, StageMark
-from .key import key_parts, reached_sources, references
+from .key import examine, references
 from .manifest import Artifact, KeyParts
 from .sources import expecting, track
 from .store import Store
@@ -34,7 +34,7 @@ class Stage:
 
     def key_parts(self, inputs: Mapping[str, Any]) -> KeyParts:
         """Return everything that decides what this stage writes for `inputs`."""
-        return key_parts(self.name, self.module, inputs)
+        return examine(self.name, self.module, inputs)[0]
 
     def compute(
         self, store: Store, inputs: Mapping[str, Any], report: Report | None = None
@@ -47,11 +47,11 @@ class Stage:
             Exception: Whatever the function raises.
         """
         started = time.monotonic()
-        parts = self.key_parts(inputs)
+        parts, sources = examine(self.name, self.module, inputs)
         local = _fetched(store, inputs)
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(store.writing(parts.stage, parts.key, report))
-            stack.enter_context(expecting(reached_sources(self.module, inputs)))
+            stack.enter_context(expecting(sources))
             self.function(output, **local)
             for _, ref in references(inputs):
                 if not store.owns(ref):

@@ -6,9 +6,11 @@ ROOT/active/<run>.json           journals of runs that are under way or were int
 ROOT/checkpoints/<stage>-<key>/  what an interrupted stage resumes from
 ROOT/locks/                      one lock file per computation under way
 ROOT/tmp/                        what is being written; never read
+ROOT/aside/                      what was found in the place of one of these; never deleted
 """
 
 import contextlib
+import os
 import shutil
 import socket
 import tempfile
@@ -16,16 +18,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from .errors import DamagedError, StoreError
-from .files import friendly_os_errors, sha256_of
+from .errors import DamagedError, NewerError, StoreError
+from .files import friendly_os_errors, read_file, sha256_now, sha256_of
 from .handles import ArtifactRef, Output, Report, sync, write_atomically
-from .manifest import KEY, NAME, Artifact, FileEntry, KeyParts, Manifest
+from .manifest import FORMAT, KEY, NAME, Artifact, FileEntry, KeyParts, Manifest
+from .rooms import ASIDE, check_root, delete, discard, entries, is_plain, move_aside, rename, room
 
 MANIFEST = "manifest.json"
-RESERVED = frozenset({"active", "bench", "checkpoints", "latest", "locks", "runs", "tmp"})
+RESERVED = frozenset({ASIDE, "active", "bench", "checkpoints", "latest", "locks", "runs", "tmp"})
 """Names in the store that are no stages."""
+READ_UP_TO = 16_000_000
+"""Bytes up to which a file is read whenever its artifact is looked up. What a run publishes, such
+as figures and models, is small, and nothing reads it before people do. Images are large, and each
+stage reads its inputs through before it computes with them."""
 LEAST_SPACE = 16_000_000
 """Bytes that must be free before any stage starts."""
 
@@ -34,8 +41,21 @@ class Store:
     """The artifacts below one root folder."""
 
     def __init__(self, root: Path) -> None:
-        """Name the root; nothing is read or made yet."""
+        """Name the root; nothing is made yet.
+
+        Raises:
+            PlaceError, NotWritableError: If no folder can be there.
+        """
         self.root = root.absolute()
+        check_root(self.root)
+
+    def room(self, name: str) -> Path:
+        """Return one of the store's own folders, made if missing, free of what is no folder."""
+        return room(self.root, name)
+
+    def discard(self, path: Path) -> None:
+        """Take a file or folder out of sight at once, then delete it."""
+        discard(self.root, path)
 
     def folder(self, stage: str, key: str) -> Path:
         """Return where an artifact stands, or would.
@@ -52,12 +72,20 @@ class Store:
 
         Raises:
             DamagedError: If there is none, or it is not what a stage wrote there.
+            NewerError: If a newer version of the engine wrote it.
         """
         path = self.folder(stage, key) / MANIFEST
         try:
-            manifest = Manifest.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise DamagedError(f"{path}: missing or not a manifest.") from error
+            content = read_file(path)
+            manifest = Manifest.model_validate_json(content)
+        except OSError as error:
+            raise DamagedError(f"{path}: missing or not readable.") from error
+        except ValidationError as error:
+            if _engine_of(content) > FORMAT:
+                raise NewerError(f"{path}: written by a newer version of this project.") from error
+            raise DamagedError(f"{path}: not a manifest.") from error
+        if (manifest.parts.engine or 0) > FORMAT:
+            raise NewerError(f"{path}: written by a newer version of this project.")
         if manifest.digest != manifest.expected_digest():
             raise DamagedError(f"{path}: edited after it was written.")
         if (manifest.parts.stage, manifest.parts.key) != (stage, key):
@@ -67,19 +95,24 @@ class Store:
     def find(self, stage: str, key: str) -> Artifact:
         """Return a published artifact whose files are all there with the right size.
 
+        Files of up to `READ_UP_TO` bytes are read and compared with what was published.
+
         Raises:
             DamagedError: If it is missing or not whole; the stage then has to run.
         """
         folder = self.folder(stage, key)
-        manifest = self.manifest(stage, key)
-        for name, entry in manifest.files.items():
+        refs = {}
+        for name, entry in self.manifest(stage, key).files.items():
             path = folder / name
-            if path.is_symlink() or not path.is_file() or path.stat().st_size != entry.size:
-                raise DamagedError(f"{path}: missing, truncated or replaced.")
-        refs = {
-            name: ArtifactRef(uri=(folder / name).as_uri(), sha256=entry.sha256, size=entry.size)
-            for name, entry in manifest.files.items()
-        }
+            try:
+                whole = is_plain(path) and path.stat().st_size == entry.size
+                same = whole and (entry.size > READ_UP_TO or sha256_now(path) == entry.sha256)
+            except OSError as error:
+                raise DamagedError(f"{path}: cannot be read ({error.strerror}).") from error
+            if not same:
+                problem = "changed after it was published" if whole else "missing or truncated"
+                raise DamagedError(f"{path}: {problem}.")
+            refs[name] = ArtifactRef(uri=path.as_uri(), sha256=entry.sha256, size=entry.size)
         return Artifact(stage=stage, key=key, files=refs)
 
     def fetch(self, ref: ArtifactRef) -> ArtifactRef:
@@ -115,20 +148,31 @@ class Store:
         Raises:
             DiskFullError, NotWritableError: If the folder cannot be written to.
         """
-        scratch = self.root / "checkpoints" / f"{stage}-{key}"
         prefix = f"{stage}-{key}-{socket.gethostname()}-"
         with friendly_os_errors(self.root):
-            (self.root / "tmp").mkdir(parents=True, exist_ok=True)
+            scratch = self._scratch(f"{stage}-{key}")
             # What a killed run left: we hold this key's lock, so nobody else writes there
-            for leftover in (self.root / "tmp").glob(f"{prefix}*"):
-                shutil.rmtree(leftover)
-            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.root / "tmp"))
+            for leftover in self.room("tmp").glob(f"{prefix}*"):
+                delete(leftover)
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.room("tmp")))
             output = Output(folder, scratch, report)
             try:
                 output.require_space(LEAST_SPACE)
                 yield output
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _scratch(self, name: str) -> Path:
+        """Return where a stage finds what it left there before, free of what it cannot have left.
+
+        Stages leave plain files.
+        """
+        scratch = self.room("checkpoints") / name
+        foreign = [path for path in entries(scratch) if not is_plain(path)]
+        for path in foreign if is_plain(scratch, folder=True) else [scratch]:
+            if os.path.lexists(path):
+                move_aside(self.root, path)
+        return scratch
 
     def publish(self, output: Output, parts: KeyParts, *, created: str, seconds: float) -> Artifact:
         """Make what a stage wrote visible under its final name, all at once.
@@ -144,11 +188,10 @@ class Store:
         manifest = Manifest.sealed(parts=parts, files=files, created=created, seconds=seconds)
         write_atomically(output.folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
         output.folder.chmod(0o755)
+        self.room(parts.stage)
         target = self.folder(parts.stage, parts.key)
-        target.parent.mkdir(parents=True, exist_ok=True)
         self.discard(target)  # only a damaged artifact is ever in the way
-        output.folder.rename(target)
-        sync(target.parent)
+        rename(output.folder, target)
         shutil.rmtree(output.scratch, ignore_errors=True)
         return self.find(parts.stage, parts.key)
 
@@ -164,17 +207,25 @@ class Store:
 
     def artifacts(self) -> Iterator[tuple[str, str]]:
         """Yield the stage and the key of everything that stands where an artifact would."""
-        for stage in sorted(self.root.iterdir()) if self.root.is_dir() else []:
-            if stage.name not in RESERVED and NAME.fullmatch(stage.name) and stage.is_dir():
-                for folder in sorted(stage.iterdir()):
+        for stage in entries(self.root):
+            if stage.name not in RESERVED and NAME.fullmatch(stage.name):
+                for folder in entries(stage):
                     if KEY.fullmatch(folder.name):
                         yield stage.name, folder.name
 
-    def discard(self, path: Path) -> None:
-        """Take a file or folder out of sight at once, then delete it."""
-        if not path.exists():
-            return
-        (self.root / "tmp").mkdir(exist_ok=True)
-        trash = Path(tempfile.mkdtemp(prefix="trash-", dir=self.root / "tmp"))
-        path.rename(trash / path.name)
-        shutil.rmtree(trash)
+
+class _Parts(BaseModel):
+    engine: int = 0
+
+
+class _AnyManifest(BaseModel):
+    """Of a manifest in whatever form, the format number."""
+
+    parts: _Parts
+
+
+def _engine_of(content: bytes) -> int:
+    try:
+        return _AnyManifest.model_validate_json(content).parts.engine
+    except ValidationError:
+        return 0

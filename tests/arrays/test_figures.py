@@ -53,7 +53,23 @@ def test_loss_curves_have_one_panel_per_network():
     figure = loss_curves({"autoencoder": history(3), "denoiser": history(3)})
 
     assert [axes.get_title() for axes in figure.axes] == ["Autoencoder", "Denoiser"]
-    assert set(lines(figure)) == {"train", "validation"}
+    assert set(lines(figure)) == {"train", "validation", "best: epoch 3"}
+
+
+def test_loss_curves_mark_the_least_validation_loss():
+    """Of equal ones the earliest; the epochs behind it were no better."""
+    table = history(4).assign(val_loss=[0.4, 0.2, 0.3, 0.2])
+    mark = lines(loss_curves({"denoiser": table}))["best: epoch 2"]
+
+    assert (mark.get_xdata().tolist(), mark.get_ydata().tolist()) == ([2], [0.2])
+
+
+def test_a_loss_of_zero_can_be_drawn(tmp_path):
+    """As of black images that a network has learned exactly; its axis is logarithmic."""
+    table = history(3).assign(loss=0.0, val_loss=0.0)
+    loss_curves({"autoencoder": table}).savefig(tmp_path / "figure.png", dpi=50)
+
+    assert (tmp_path / "figure.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -64,6 +80,14 @@ def test_images_stand_in_rows_under_their_label(channels):
 
     assert len(figure.axes) == 6
     assert [figure.axes[index].get_ylabel() for index in (0, 3)] == ["clean", "noisy"]
+
+
+def test_rows_may_have_different_numbers_of_images(tmp_path):
+    """A test set of one image beside a train set of many."""
+    figure = image_rows({"train": IMAGES, "test": IMAGES[:1]}, title="Images")
+    figure.savefig(tmp_path / "figure.png", dpi=50)
+
+    assert [bool(axes.images) for axes in figure.axes] == [True, True, True, True, False, False]
 
 
 def test_the_architecture_ends_with_the_total():
@@ -103,6 +127,16 @@ def test_a_distribution_of_one_value_is_an_upright_line(values, tmp_path):
 
     assert set(lines(figure)["method"].get_xdata()) == {values[0]}
     assert lines(figure)["method"].get_ydata()[[0, -1]].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("values", [[20.0, np.nan], [np.nan, np.nan]], ids=["some", "all"])
+def test_images_without_a_score_are_counted_in_the_legend(values, tmp_path):
+    """NaN has no place on the axis, but must not pass in silence."""
+    figure = score_distribution({"method": scores(values)}, title="PSNR")
+    figure.savefig(tmp_path / "figure.png", dpi=50)
+    [label] = lines(figure)
+
+    assert label == f"method\n({np.isnan(values).sum()} images: not a number)"
 
 
 def test_the_cap_is_marked_only_where_images_reach_it():

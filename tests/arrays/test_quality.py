@@ -15,6 +15,7 @@ from autoencoders.metrics.quality import (
     psnr,
     summarise,
 )
+from autoencoders.metrics.spread import Spread
 from autoencoders.metrics.structural_similarity import structural_similarity
 
 METRICS = (
@@ -109,10 +110,53 @@ def test_the_summary_takes_psnr_of_the_mean_error(pair):
 
 
 def test_the_summary_has_the_mean_of_any_other_column():
-    """A new metric needs no change here; what is NaN throughout is None, which is valid JSON."""
-    scores = pd.DataFrame({"mae": [0.1, 0.3], "ssim": [np.nan, np.nan]})
+    """A new metric needs no change here; JSON has neither NaN nor infinity, so they are None."""
+    scores = pd.DataFrame({"mae": [0.1, 0.3], "ssim": [np.nan, np.nan], "snr": [np.inf, 1]})
 
-    assert summarise(scores) == {"mae": pytest.approx(0.2), "ssim": None}
+    assert summarise(scores) == {"mae": pytest.approx(0.2), "ssim": None, "snr": None}
+
+
+def test_an_image_without_a_score_is_not_left_out_of_the_mean():
+    """A network that returns NaN for the hard images would look better for it."""
+    scores = pd.DataFrame({"mse": [0.1, np.nan], "psnr": [10, np.nan], "mae": [0.1, 0.3]})
+
+    assert summarise(scores) == {
+        "mse": None, "psnr": None, "psnr_mean": None, "mae": pytest.approx(0.2)
+    }  # fmt: skip
+
+
+def spread_of(*batches):
+    spread = Spread()
+    for batch in batches:
+        spread.add(batch)
+    return spread.value()
+
+
+def test_the_spread_is_the_deviation_of_pixels_over_images(pair):
+    """Of every pixel over the images, whatever the batches; its square is the mean image's MSE."""
+    clean, _ = pair
+    mean = clean.astype(np.float64).mean(axis=0, keepdims=True)
+    expected = np.square(clean - mean).mean()
+
+    assert spread_of(clean) ** 2 == pytest.approx(expected, rel=1e-12)
+    assert spread_of(clean[:1], clean[1:4], clean[4:]) == pytest.approx(spread_of(clean), rel=1e-12)
+
+
+def test_equal_images_have_no_spread():
+    """Exactly none, in any batches; nor has a single image."""
+    same = np.repeat(np.random.default_rng(0).random((1, 4, 4, 1), np.float32), 6, axis=0)
+
+    assert spread_of(same) == spread_of(same[:1]) == 0
+    assert spread_of(same[:1], same[1:3], same[3:]) == 0
+
+
+def test_a_small_spread_does_not_drown_in_rounding():
+    """Differences in the last bits of float32, far from 0."""
+    images = np.full((1000, 2, 2, 1), 0.9, np.float32)
+    images[::2] = np.nextafter(np.float32(0.9), np.float32(1))
+    expected = float(images[0, 0, 0, 0] - images[1, 0, 0, 0]) / 2
+
+    assert spread_of(images[:333], images[333:]) == pytest.approx(expected, rel=1e-6)
 
 
 def test_only_ssim_needs_tensorflow():

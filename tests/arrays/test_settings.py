@@ -52,7 +52,7 @@ def test_a_default_set_by_name_replaces_the_preset_too():
 @pytest.mark.parametrize(("asked", "answer"), [("auto", "bfloat16"), ("float32", "float32")])
 def test_only_an_automatic_precision_is_resolved(asked, answer):
     """What the user asks for takes precedence over what the machine does best."""
-    found = resolved(Settings(seed=3, training=TrainingSettings(precision=asked)), "bfloat16")
+    found = resolved(Settings(seed=3, training=TrainingSettings(precision=asked)), "bfloat16", 2)
 
     assert isinstance(found, ResolvedSettings)
     assert found.training.precision == answer
@@ -61,10 +61,12 @@ def test_only_an_automatic_precision_is_resolved(asked, answer):
 
 def test_resolved_settings_have_the_json_of_settings():
     """Cache keys are made of it: the same fields, in the same order and form."""
-    plain = Settings(training=TrainingSettings(precision="float32"))
+    plain = Settings(training=TrainingSettings(precision="float32", threads=2))
 
-    assert resolved(plain, "bfloat16").model_dump_json() == plain.model_dump_json()
-    assert resolved(plain, "float32").training.model_dump_json() == plain.training.model_dump_json()
+    found = resolved(plain, "bfloat16", 4)
+
+    assert found.model_dump_json() == plain.model_dump_json()
+    assert found.training.model_dump_json() == plain.training.model_dump_json()
 
 
 def test_auto_is_no_resolved_precision():

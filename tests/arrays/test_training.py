@@ -6,12 +6,8 @@ import tensorflow as tf
 
 from autoencoders.errors import PipelineError
 from autoencoders.models.network import build_network
-from autoencoders.models.training import (
-    DivergedError,
-    Trainer,
-    add_fresh_noise,
-    split_validation,
-)
+from autoencoders.models.training import DivergedError, Trainer, add_fresh_noise
+from autoencoders.models.validation import split_validation
 
 SHAPE = (8, 8, 1)
 
@@ -138,9 +134,35 @@ def test_validation_images_are_a_seeded_share_of_train():
     assert not np.array_equal(held_out, split_validation(60_000, 0.2, seed=1)[1])
 
 
-def test_too_few_images_for_a_split_are_refused():
-    """Validation on no image has no loss."""
-    with pytest.raises(PipelineError) as caught:
-        split_validation(2, 0.2, seed=0)
-    assert "at least one image" in caught.value.problem
-    assert "validation_fraction" in caught.value.advice
+@pytest.mark.parametrize(
+    ("count", "fraction", "sides", "advice"),
+    [
+        (1, 0.5, "1 image, .* leave 1 to train on and 0 to validate on", "two are the fewest"),
+        (2, 0.2, "2 images, .* leave 2 to train on and 0 to validate on", "fraction to 0.5"),
+        (2, 0.8, "leave 0 to train on and 2 to validate on", "fraction to 0.5"),
+        (6000, 1e-5, "6,000 images, .* of 1e-05, leave 6,000 to train on and 0", "fraction to 0.5"),
+    ],
+)
+def test_a_split_with_an_empty_side_is_refused(count, fraction, sides, advice):
+    """Validation on no image has no loss; what is advised works."""
+    with pytest.raises(PipelineError, match=sides) as caught:
+        split_validation(count, fraction, seed=0)
+    assert advice in caught.value.advice
+
+
+def test_two_images_can_be_split_in_halves():
+    """The fewest with which anything can be trained."""
+    assert [len(side) for side in split_validation(2, 0.5, seed=0)] == [1, 1]
+
+
+def test_the_weights_are_the_part_of_the_state_that_is_the_network(images):
+    """Kept of the best epoch and set again, they leave the optimiser as it is."""
+    trainer = make_trainer()
+    before = trainer.weights()
+    trainer.train_epoch(images, images, np.arange(40), 0)
+    after = trainer.state()
+    trainer.restore({**after, **before})
+
+    assert all(np.array_equal(value, before[name]) for name, value in trainer.weights().items())
+    assert not np.array_equal(before["network-0"], after["network-0"])
+    assert np.array_equal(trainer.state()["optimizer-3"], after["optimizer-3"])

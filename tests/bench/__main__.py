@@ -16,7 +16,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from autoencoders.settings import REFERENCE
-from tasks.precision import resolve_precision
+from tasks.resolve import resolve_settings
 from tests.bench.curves import curves
 from tests.bench.full import reference_job
 from tests.bench.stages import growth, readers, stages
@@ -35,7 +35,7 @@ def machine() -> str:
     return (
         f"{os.cpu_count()} cores of {name[1] if name else platform.machine()}, Python "
         f"{platform.python_version()}, TensorFlow {version('tensorflow')}, `auto` is "
-        f"{resolve_precision(REFERENCE).training.precision}."
+        f"{resolve_settings(REFERENCE).training.precision}."
     )
 
 
@@ -66,7 +66,7 @@ def main() -> None:
     data = next(path for path in candidates if path.is_dir())
     folder = HOME / "artifacts" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"benchmarks{'-full' if whole else ''}-{resolve_precision(REFERENCE).training.precision}"
+    name = f"benchmarks{'-full' if whole else ''}-{resolve_settings(REFERENCE).training.precision}"
     page = folder / f"{name}.md"
     page.write_text(f"# Benchmarks\n\n{machine()}\n")
     tables = []

@@ -20,7 +20,8 @@ IMAGES, EPOCHS, SEEDS = 15_000, 20, (0, 1, 2)
 def curves(data: Path) -> Table:
     """Train the autoencoder in both precisions, from each seed, on the first images of `data`."""
     from autoencoders.models.network import build_network
-    from autoencoders.models.training import Trainer, split_validation
+    from autoencoders.models.training import Trainer
+    from autoencoders.models.validation import split_validation
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         image, tables = ImageSettings(), Output(Path(folder) / "tables")

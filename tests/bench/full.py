@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from autoencoders.settings import REFERENCE
-from tasks.precision import resolve_precision
+from tasks.resolve import resolve_settings
 from tests.bench.tools import HOME, Table, timed
 
 NOTEBOOK = """
@@ -35,7 +35,7 @@ for inputs, judged in ((train, test), (noisy[0], noisy[1])):
 
 def reference_job(data: Path) -> Table:
     """Run it with our means, in float32, and as a notebook does."""
-    precisions = dict.fromkeys((resolve_precision(REFERENCE).training.precision, "float32"))
+    precisions = dict.fromkeys((resolve_settings(REFERENCE).training.precision, "float32"))
     return Table(
         "The reference job",
         f"{REFERENCE.training.epochs} epochs, both networks, evaluation and figures; whole "

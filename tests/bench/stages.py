@@ -21,7 +21,7 @@ from tasks.engine.stage import stage_of
 from tasks.engine.store import Store
 from tasks.find_files import find_files
 from tasks.ingest import ingest
-from tasks.precision import resolve_precision
+from tasks.resolve import resolve_settings
 from tests.bench.tools import Table
 
 GROWING = ("ingest", "prepare train", "add noise train")
@@ -107,7 +107,7 @@ def measured(
     """Run the pipeline on `data` up to the step `last`, or to its end."""
     measuring = Measuring(root, last)
     with contextlib.suppress(EnoughError):
-        pipeline(measuring, input_refs(find_files(data)), resolve_precision(settings))
+        pipeline(measuring, input_refs(find_files(data)), resolve_settings(settings))
     if last is not None and last not in measuring.found:
         raise ValueError(f"No step is called {last}.")
     return measuring.found

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from autoencoders.settings import REFERENCE
-from tasks.precision import resolve_precision
+from tasks.resolve import resolve_settings
 from tasks.runtime import import_tensorflow
 from tests.bench.tools import HOME, Table
 
@@ -218,7 +218,7 @@ def header(unit: str) -> list[str]:
 def training_step(data: Path) -> Table:
     """Compare training steps; random images, since the numbers do not matter here."""
     # Without units for bfloat16 a step of it takes seconds, and nobody would choose it
-    only_float32 = resolve_precision(REFERENCE).training.precision == "float32"
+    only_float32 = resolve_settings(REFERENCE).training.precision == "float32"
     names = [
         name
         for name in TRAINING

@@ -20,7 +20,7 @@ from tasks.engine.store import MANIFEST, Store
 from tasks.engine.verify import verify_store
 from tests.engine.golden import Shape, golden
 
-GOLDEN = {1: "edaff859e44343430943e37a0d94c641b6886913ab7cbf9e4fabe8e9451f4239"}
+GOLDEN = {1: "770bf5b3cbc94948cc0b99b974f39ab4fbdaaaf2ebc47c33ad6aff094f032f0c"}
 """By format number, the sha256 of an artifact in this form."""
 
 OLD_KEY = "e0074a3e220b3a52a11c45af48675ee1"

@@ -17,9 +17,10 @@ import tasks
 from autoencoders.settings import NoiseSettings
 from flows.catalogue import CORRUPTIONS, FIGURES, METRICS
 from tasks.add_noise import add_noise
-from tasks.engine.errors import EditedError
+from tasks.engine.errors import EditedError, UnseenCodeError
 from tasks.engine.handles import ArtifactRef, FunctionRef
-from tasks.engine.key import key_parts, reached_sources
+from tasks.engine.key import examine
+from tasks.engine.libraries import library_versions
 from tasks.engine.sources import track
 from tasks.engine.stage import stage_of
 from tasks.engine.store import Store
@@ -121,9 +122,9 @@ def test_all_stages_are_looked_at():
         ("tasks/formats/npy.py", "[start : start + rows]", "[start : rows + start]",
          {"prepare", "add_noise", "restore", "score"}),
         ("tasks/formats/csv_errors.py", "LONGEST_QUOTE = 30", "LONGEST_QUOTE = 31", {"ingest"}),
-        ("tasks/runtime.py", '"3")', '"2")', {"train", "restore", "score"}),
+        ("tasks/runtime.py", '"agg"', '"svg"', {"train", "restore", "score"}),
         ("autoencoders/settings.py", "] = 50", "] = 51", set()),
-        ("tasks/precision.py", "= 8.0", "= 9.0", set()),
+        ("tasks/resolve.py", "= 8.0", "= 9.0", set()),
         ("flows/full.py", '("train", "test")', '("test", "train")', set()),
     ],
 )  # fmt: skip
@@ -167,14 +168,14 @@ def test_an_edit_of_the_handles_changes_every_key(copy, unedited):
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_beside_the_engine_reach_only_its_handles(module):
     """Directly or through others; `precision` and `find_files` are held to it too."""
-    reached = {name for name in reached_sources(module, {}) if name.startswith("tasks.engine")}
+    reached = {name for name in examine("stage", module, {})[1] if name.startswith("tasks.engine")}
 
     assert reached <= {"tasks.engine", "tasks.engine.handles"}
 
 
 def test_a_stage_reaches_itself_and_what_it_stands_on():
     """Its own module, the packages around it, and what it imports when it runs."""
-    reached = reached_sources("tasks.train", {})
+    reached = examine("train", "tasks.train", {})[1]
 
     assert {"tasks.train", "tasks", "autoencoders.models.training"} <= reached.keys()
     assert not [name for name in reached if name.startswith("flows")]
@@ -212,24 +213,73 @@ def test_a_changed_constant_is_shown_with_its_value(copy, unedited):
 
 
 def libraries(stage, **inputs):
-    return set(key_parts(stage, f"tasks.{stage}", inputs).libraries)
+    return set(examine(stage, f"tasks.{stage}", inputs)[0].libraries)
 
 
-def test_the_libraries_of_a_stage_are_exactly_those_it_imports():
+def test_the_libraries_of_a_stage_are_those_it_imports_and_what_these_require():
     """An update of matplotlib draws figures again and trains nothing."""
-    arrays = {"numpy", "pandas", "python"}
     metrics = {metric.name: metric.function for metric in METRICS}
+    drawing = libraries("render", draw=FIGURES[0].draw)
 
-    assert libraries("render") == arrays
-    for figure in FIGURES:
-        assert libraries("render", draw=figure.draw) == arrays | {"matplotlib"}
-    assert libraries("ingest") == {"numpy", "pyarrow", "python"}
-    assert libraries("prepare") == {"numpy", "pyarrow", "python"}
+    assert libraries("ingest") == libraries("prepare") == {"numpy", "pyarrow", "python"}
     assert libraries("add_noise", corrupt=CORRUPTIONS["gaussian"]) == {"numpy", "python"}
-    assert libraries("evaluate") == arrays
-    assert libraries("train") == arrays | {"keras", "tensorflow"}
-    assert libraries("score", metrics=metrics) == arrays | {"keras", "tensorflow"}
-    assert libraries("draw_glyphs") == {"fontTools", "numpy", "pillow", "python"}
+    assert {"pandas", "pyarrow", "numpy"} < libraries("evaluate")
+    assert {"matplotlib", "pillow", "kiwisolver", "pandas", "pyarrow"} < drawing
+    assert {"keras", "tensorflow", "h5py", "ml-dtypes"} < libraries("train")
+    assert {"keras", "tensorflow", "pyarrow"} < libraries("score", metrics=metrics)
+    assert "matplotlib" not in libraries("train") | libraries("evaluate")
+    assert "tensorflow" not in drawing
+
+
+OPTIONAL = frozenset({"cloudpickle", "pytz", "matplotlib", "scipy"})
+"""What libraries load if it is there, for things that no stage does: Arrow for functions of users,
+pandas for time zones, Keras for its pictures of networks and for images that it reads itself."""
+LOADED = """
+import importlib, json, sys
+import flows
+from tasks.engine.key import examine
+name, functions = sys.argv[1], json.loads(sys.argv[2])
+before = set(sys.modules)
+importlib.import_module(f"tasks.{name}")
+if name in ("train", "restore", "score"):
+    from tasks.runtime import import_tensorflow
+    import_tensorflow(2, print)
+if name == "render":
+    from tasks.drawing import drawing_defaults
+    with drawing_defaults():
+        pass
+_, sources = examine(name, f"tasks.{name}", {})
+for module in [*sources, *(one.partition(":")[0] for one in functions)]:
+    importlib.import_module(module)
+print(json.dumps(sorted({module.partition(".")[0] for module in set(sys.modules) - before})))
+"""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_loads_no_library_that_its_key_does_not_name(stage):
+    """What it loads through others included; in a process of its own."""
+    functions = {
+        "add_noise": CORRUPTIONS.values(), "score": [metric.function for metric in METRICS],
+        "render": [figure.draw for figure in FIGURES],
+    }.get(stage, [])  # fmt: skip
+    names = json.dumps([function.name for function in functions])
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, stage, names], cwd=HOME, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout.splitlines()[-1])) - sys.stdlib_module_names
+    brought_by = importlib.metadata.packages_distributions()
+    # Keras loads pandas if it is there, and pandas Arrow, for text columns; whoever reads or writes
+    # tables imports them by name
+    behind = {"train": {"pyarrow"}, "restore": {"pandas", "pyarrow"}}
+    optional = OPTIONAL | behind.get(stage, set())
+    named = libraries(stage, functions=list(functions)) | library_versions(optional).keys()
+    assert not {
+        module
+        for module in loaded - {"flows", "tasks", "autoencoders"}
+        for name in brought_by.get(module, [])
+        if name.lower().replace("_", "-") not in named
+    }
 
 
 @pytest.mark.parametrize("stage", ["ingest", "prepare", "add_noise", "evaluate"])
@@ -240,19 +290,10 @@ def test_stages_without_a_network_do_not_depend_on_tensorflow(stage):
 
 def test_a_library_stands_in_the_key_with_its_version():
     """Under the name of the distribution that brings it, e.g. pillow for PIL."""
-    found = key_parts("draw_glyphs", "tasks.draw_glyphs", {}).libraries
+    found = examine("draw_glyphs", "tasks.draw_glyphs", {})[0].libraries
 
     assert found["pillow"] == importlib.metadata.version("pillow")
     assert found["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-def test_nothing_that_a_stage_reaches_imports_by_a_computed_name():
-    """The key could not see it. Only a function reference does so, and its module is reached."""
-    for package in ("tasks", "autoencoders"):
-        for path in (HOME / package).rglob("*.py"):
-            text = path.read_text()
-            assert "__import__" not in text, path
-            assert path.name == "handles.py" or "import_module" not in text, path
 
 
 @pytest.fixture
@@ -356,11 +397,10 @@ def test_a_stale_compiled_file_does_not_run(package, tmp_path):
     assert run(tracked) == "2"
 
 
-@pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
-def test_what_only_type_checkers_read_does_not_count(package, test):
+def test_what_only_type_checkers_read_does_not_count(package):
     """Neither its imports nor its text; the `else` of it is what runs, and counts."""
     text = (
-        f"import typing\nfrom typing import TYPE_CHECKING\nif {test}:\n"
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
         "    from autoencoders import errors\n    SIZE = 1\n"
         f"else:\n    from {package.name} import other\n    SIZE = 2\n"
     )
@@ -370,11 +410,15 @@ def test_what_only_type_checkers_read_does_not_count(package, test):
         (package / f"{name}.py").write_text(content)
 
     track(package.name)
-    reached = reached_sources(f"{package.name}.plain", {})
+    reached = examine("write", f"{package.name}.plain", {})[1]
     code = {
-        name: {definition.partition(":")[2]: digest for definition, digest in parts.code.items()}
+        name: [
+            digest
+            for definition, digest in parts.code.items()
+            if definition.startswith(f"{package.name}.{name}:")
+        ]
         for name in names
-        for parts in [key_parts("write", f"{package.name}.{name}", {})]
+        for parts in [examine("write", f"{package.name}.{name}", {})[0]]
     }
     assert reached.keys() == {package.name, f"{package.name}.plain", f"{package.name}.other"}
     assert code["hint"] == code["plain"]
@@ -405,7 +449,7 @@ def test_functions_count_wherever_they_stand_in_the_inputs():
     """Directly, in a mapping, in a list."""
     ref = FunctionRef("autoencoders.metrics.mean_absolute_error:mean_absolute_error")
     for value in (ref, {"mae": ref}, [ref], {"all": [ref]}):
-        code = key_parts("score", "tasks.score", {"metrics": value}).code
+        code = examine("score", "tasks.score", {"metrics": value})[0].code
         assert "autoencoders.metrics.mean_absolute_error:mean_absolute_error" in code
 
 
@@ -435,3 +479,105 @@ def test_paths_do_not_count_but_contents_do():
             for ref in (REF, moved, other)]  # fmt: skip
 
     assert keys[0] == keys[1] != keys[2]
+
+
+def parts_of(package, text, **others):
+    """Return the key parts of a stage in a module of this text, beside other modules."""
+    for name, content in {**others, "made": text}.items():
+        (package / f"{name}.py").write_text(content)
+    track(package.name)
+    return examine("write", f"{package.name}.made", {})[0]
+
+
+FLAG = "from typing import TYPE_CHECKING\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (FLAG + "if not TYPE_CHECKING:\n    A = 1", FLAG + "if not TYPE_CHECKING:\n    A = 2"),
+        (FLAG + "if TYPE_CHECKING or 1:\n    A = 1", FLAG + "if TYPE_CHECKING or 1:\n    A = 2"),
+        (FLAG + "if TYPE_CHECKING:\n    A = 0\nelif True:\n    A = 1",
+         FLAG + "if TYPE_CHECKING:\n    A = 0\nelif True:\n    A = 2"),
+        (FLAG + "if TYPE_CHECKING:\n    A = 0\nelif 0:\n    A = 1\nelse:\n    A = 2",
+         FLAG + "if TYPE_CHECKING:\n    A = 0\nelif 0:\n    A = 1\nelse:\n    A = 3"),
+        (FLAG + "A = 1 if TYPE_CHECKING else 2", FLAG + "A = 1 if TYPE_CHECKING else 3"),
+        ("TYPE_CHECKING = True\nif TYPE_CHECKING:\n    A = 1",
+         "TYPE_CHECKING = True\nif TYPE_CHECKING:\n    A = 2"),
+        (FLAG + "TYPE_CHECKING = 1\nif TYPE_CHECKING:\n    A = 1",
+         FLAG + "TYPE_CHECKING = 1\nif TYPE_CHECKING:\n    A = 2"),
+        ("from os import name as TYPE_CHECKING\nif TYPE_CHECKING:\n    A = 1",
+         "from os import name as TYPE_CHECKING\nif TYPE_CHECKING:\n    A = 2"),
+        (FLAG + "def f(TYPE_CHECKING):\n    if TYPE_CHECKING:\n        return 1",
+         FLAG + "def f(TYPE_CHECKING):\n    if TYPE_CHECKING:\n        return 2"),
+        ("a = 1\nb = a\na = 2\n", "a = 1\na = 2\nb = a\n"),
+        ("import os\nimport sys\n", "import sys\nimport os\n"),
+        ("print(1)\nx = 1\n", "x = 1\nprint(1)\n"),
+        ("x = 1\nif x:\n    pass\n", "if 1:\n    pass\nx = 1\n"),
+        ("def f():\n    'A'\nx = f.__doc__\n", "def f():\n    'B'\nx = f.__doc__\n"),
+        ('''"""A"""\nx = __doc__\n''', '''"""B"""\nx = __doc__\n'''),
+        ("import inspect\ndef f(): ...\nx = inspect.getsource(f)  # a",
+         "import inspect\ndef f(): ...\nx = inspect.getsource(f)  # b"),
+        ("from inspect import getdoc as read\ndef f():\n    'a'\n",
+         "from inspect import getdoc as read\ndef f():\n    'b'\n"),
+    ],
+)  # fmt: skip
+def test_whatever_can_run_otherwise_has_another_key(package, first, second):
+    """Branches beside a check for types, the order of statements, texts that code reads."""
+    assert parts_of(package, first).key != parts_of(package, second).key
+
+
+def test_a_docstring_of_another_module_counts_if_code_reads_docstrings(package):
+    """Whoever reads it."""
+    text = f"from {package.name} import other\nx = other.f.__doc__\n"
+    keys = {parts_of(package, text, other=f'def f():\n    "{doc}"\n').key for doc in "ab"}
+
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib\nm = importlib.import_module('a' + 'b')",
+        "from importlib import import_module as load\n",
+        "m = __import__('json')", "exec('x = 1')", "x = eval('1')",
+        "import runpy\nrunpy.run_path('a.py')",
+        "from pathlib import Path\nx = Path(__file__).with_name('table.csv').read_text()",
+    ],
+)  # fmt: skip
+def test_code_that_no_key_can_see_is_refused(package, text):
+    """It names the file and says what to do instead."""
+    with pytest.raises(UnseenCodeError, match=r"made\.py: (imports|runs|reads).*FunctionRef"):
+        parts_of(package, text)
+
+
+def test_methods_that_are_only_called_like_such_code_are_no_reason(package):
+    """Of a data frame, say."""
+    assert parts_of(package, "def f(frame):\n    return frame.eval('a + b')\n").key
+
+
+def test_a_library_without_a_version_counts_by_its_files(package, tmp_path, monkeypatch):
+    """As one that somebody copied into a folder on the path."""
+    library = tmp_path / "copied_library"
+    library.mkdir()
+    versions = []
+    for content in ("VALUE = 1\n", "VALUE = 2\n"):
+        (library / "__init__.py").write_text(content)
+        library_versions.cache_clear()
+        versions.append(parts_of(package, "import copied_library\n").libraries["copied_library"])
+
+    assert len(set(versions)) == 2
+    assert (
+        parts_of(package, "import no_such_library_1\n").libraries["no_such_library_1"] == "absent"
+    )
+
+
+def test_optimised_code_has_another_key(package):
+    """Without its assertions it is other code."""
+    code = "from tasks.engine.libraries import library_versions as v; print(v(frozenset()))"
+    plain, optimised = (
+        subprocess.check_output([sys.executable, *flags, "-c", code], cwd=HOME)
+        for flags in ([], ["-O"])
+    )
+
+    assert plain != optimised

@@ -1,14 +1,30 @@
 """The artifact store: whole or not there, healed when damaged, never trusted."""
 
+import errno
 import json
 import os
+import resource
+import shutil
+import socket
 import subprocess
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
-from tasks.engine.errors import DamagedError, DiskFullError, NotWritableError, StoreError
-from tasks.engine.files import reference
+from tasks.engine.errors import (
+    DamagedError,
+    DiskFullError,
+    FileLimitError,
+    NewerError,
+    NotWritableError,
+    PlaceError,
+    StoreError,
+)
+from tasks.engine.files import friendly_os_errors, reference
 from tasks.engine.handles import ArtifactRef, Output, stage
+from tasks.engine.manifest import FORMAT
 from tasks.engine.prefect_cache import ArtifactStorage, address
 from tasks.engine.stage import stage_of
 from tasks.engine.store import MANIFEST, Store
@@ -102,14 +118,61 @@ def test_an_artifact_is_read_only_and_stands_alone(store, inputs):
     assert artifact["many.bin"].path.read_bytes() == 3 * bytes(range(256))
 
 
-def test_verify_names_a_flipped_bit_and_the_next_run_heals_it(store, inputs):
-    """The size is right, so only reading the file shows it."""
-    artifact = COPIES.compute(store, inputs)
-    path = artifact["many.bin"].path
+def flip_a_bit(path):
+    """Leave the size and the times as they were, so only reading the file shows it."""
+    before = path.stat()
     content = bytearray(path.read_bytes())
-    content[200] ^= 1
+    content[len(content) // 2] ^= 1
     path.chmod(0o644)
     path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_flipped_bit_is_a_miss_and_heals(store, inputs):
+    """A small file is read whenever it is looked up: a cached run publishes nothing damaged."""
+    artifact = COPIES.compute(store, inputs)
+    assert find(store, inputs) == artifact
+    flip_a_bit(artifact["many.bin"].path)
+
+    with pytest.raises(DamagedError, match=r"many\.bin: changed after it was published"):
+        find(store, inputs)
+    assert COPIES.compute(store, inputs) == artifact
+    assert find(store, inputs) == artifact
+
+
+def test_a_flipped_bit_is_seen_after_the_file_was_remembered(store, inputs, monkeypatch):
+    """A file that was read once is read again when its inode says that it was changed."""
+    monkeypatch.setattr("tasks.engine.files.SETTLED_SECONDS", 0)
+    artifact = COPIES.compute(store, inputs)
+    assert find(store, inputs) == artifact
+    time.sleep(0.05)  # more than one tick of the file system's clock
+    flip_a_bit(artifact["many.bin"].path)
+
+    with pytest.raises(DamagedError, match=r"many\.bin"):
+        find(store, inputs)
+
+
+def test_files_swapped_between_artifacts_are_a_miss(store, inputs):
+    """Of the same size; each is what a stage wrote, only not this one."""
+    first = COPIES.compute(store, inputs)
+    inputs["source"].path.write_bytes(bytes(reversed(range(256))))
+    second = COPIES.compute(store, {**inputs, "source": reference(inputs["source"].path)})
+    one, other = first["one.bin"].path, second["one.bin"].path
+    one.rename(one.with_suffix(".away"))
+    other.rename(one)
+    one.with_suffix(".away").rename(other)
+
+    for artifact in (first, second):
+        with pytest.raises(DamagedError, match=r"one\.bin: changed"):
+            store.find("copies", artifact.key)
+
+
+def test_verify_names_a_flipped_bit_in_a_large_file(store, inputs, monkeypatch):
+    """Those are not read when they are looked up, so only verifying finds it."""
+    monkeypatch.setattr("tasks.engine.store.READ_UP_TO", 300)
+    monkeypatch.setattr("tasks.engine.verify.READ_UP_TO", 300)
+    artifact = COPIES.compute(store, inputs)
+    flip_a_bit(artifact["many.bin"].path)
 
     assert find(store, inputs) == artifact
     [damage] = verified(store)
@@ -279,3 +342,226 @@ def test_a_file_is_exported_whole_or_not_at_all(store, inputs, tmp_path):
     with pytest.raises(DamagedError):
         store.export(ref, tmp_path / "second.bin")
     assert not (tmp_path / "second.bin").exists()
+
+
+def a_dangling_link(path):
+    path.symlink_to("/nowhere/at/all")
+
+
+def a_link_loop(path):
+    path.symlink_to(path)
+
+
+def a_file(path):
+    path.write_text("somebody's notes")
+
+
+def a_pipe(path):
+    os.mkfifo(path)
+
+
+def a_socket(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(path.parent)  # its name may have 108 bytes at most
+        server.bind(path.name)
+        os.chdir(here)
+
+
+def a_folder(path):
+    path.mkdir()
+    (path / "notes.txt").write_text("somebody's notes")
+
+
+NO_FOLDERS = [a_dangling_link, a_link_loop, a_file, a_pipe, a_socket]
+ANYTHING = [*NO_FOLDERS, a_folder]
+
+
+@pytest.mark.parametrize("thing", NO_FOLDERS)
+@pytest.mark.parametrize("place", ["copies", "tmp", "checkpoints", "aside"])
+def test_what_is_no_folder_is_moved_aside(store, inputs, thing, place):
+    """It may be somebody's only copy; the stage runs as if it had not been there."""
+    store.root.mkdir()
+    thing(store.root / place)
+    before = (store.root / place).lstat()
+    artifact = COPIES.compute(store, inputs)
+    if place == "aside":
+        store.room("tmp").rmdir()
+        a_file(store.root / "tmp")
+        store.room("tmp")
+
+    assert find(store, inputs) == artifact
+    moved = (store.root / "aside" / f"{place}-1").lstat()
+    assert (moved.st_ino, moved.st_mode) == (before.st_ino, before.st_mode)
+
+
+@pytest.mark.parametrize("thing", ANYTHING)
+def test_what_stands_in_an_artifacts_place_is_replaced(store, inputs, thing):
+    """An artifact can be computed again, so it is not kept."""
+    folder = store.folder("copies", COPIES.key_parts(inputs).key)
+    folder.parent.mkdir(parents=True)
+    thing(folder)
+
+    with pytest.raises(DamagedError):
+        find(store, inputs)
+    assert COPIES.compute(store, inputs) == find(store, inputs)
+    assert not (store.root / "aside").exists()
+
+
+@pytest.mark.parametrize("thing", ANYTHING)
+@pytest.mark.parametrize("name", ["many.bin", MANIFEST])
+def test_what_stands_in_a_files_place_is_a_miss(store, inputs, thing, name):
+    """And nobody waits for a pipe to speak."""
+    artifact = COPIES.compute(store, inputs)
+    path = store.folder("copies", artifact.key) / name
+    path.unlink()
+    thing(path)
+
+    with pytest.raises(DamagedError):
+        find(store, inputs)
+    [damage] = verified(store)
+    assert damage.key == artifact.key
+    assert COPIES.compute(store, inputs) == artifact
+
+
+@pytest.mark.parametrize("thing", NO_FOLDERS)
+def test_what_stands_in_a_checkpoints_place_is_moved_aside(store, thing):
+    """A stage could neither read nor replace it."""
+    scratch = store.room("checkpoints") / f"copies-{'a' * 32}"
+    thing(scratch)
+    with store.writing("copies", "a" * 32) as output:
+        assert not os.path.lexists(output.scratch)
+
+    assert os.path.lexists(store.root / "aside" / f"{scratch.name}-1")
+
+
+@pytest.mark.parametrize("thing", [thing for thing in ANYTHING if thing is not a_file])
+def test_what_stands_in_a_checkpoint_is_moved_aside(store, thing):
+    """What the stage left there itself, plain files, stays."""
+    scratch = store.room("checkpoints") / f"copies-{'a' * 32}"
+    scratch.mkdir()
+    (scratch / "kept.npz").write_text("kept")
+    thing(scratch / "epoch.npz")
+    with store.writing("copies", "a" * 32) as output:
+        assert [path.name for path in output.scratch.iterdir()] == ["kept.npz"]
+
+    assert os.path.lexists(store.root / "aside" / "epoch.npz-1")
+
+
+def test_two_things_of_one_name_are_both_kept(store):
+    """Nothing aside is ever replaced."""
+    for _ in "ab":
+        store.root.mkdir(exist_ok=True)
+        a_file(store.root / "tmp")
+        store.room("tmp").rmdir()
+
+    assert sorted(path.name for path in (store.root / "aside").iterdir()) == ["tmp-1", "tmp-2"]
+
+
+@pytest.mark.parametrize("linked", ["copies", ""])
+def test_a_link_to_a_folder_is_a_folder(store, inputs, tmp_path, linked):
+    """Somebody moved a stage, or the whole store, to another disk; here a file system in memory."""
+    disk = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    try:
+        place = store.root / linked
+        place.parent.mkdir(exist_ok=True)
+        place.symlink_to(disk)
+        artifact = COPIES.compute(store, inputs)
+        flip_a_bit(artifact["one.bin"].path)
+
+        assert COPIES.compute(store, inputs) == find(store, inputs) == artifact
+        assert list(disk.rglob("one.bin"))
+        assert not list(disk.rglob(".*"))
+        store.discard(store.folder("copies", artifact.key))
+        assert list(store.artifacts()) == []
+        assert place.is_symlink()
+    finally:
+        shutil.rmtree(disk)
+
+
+@pytest.mark.parametrize("thing", NO_FOLDERS)
+@pytest.mark.parametrize("below", ["", "deep/below"])
+def test_a_root_that_can_be_no_folder_is_refused(tmp_path, thing, below):
+    """It is the user's choice, so nothing is moved."""
+    thing(tmp_path / "artifacts")
+
+    with pytest.raises(PlaceError, match=rf"{tmp_path}/artifacts: expected a folder, found a "):
+        Store(tmp_path / "artifacts" / below)
+
+
+def test_a_folder_without_permission_is_replaced(inputs):
+    """As a user who is not root; the artifact is in a folder that may not be opened."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become somebody else")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    source = folder / "source.bin"
+    source.write_bytes(b"content")
+    source.chmod(0o644)
+    inputs = {"source": reference(source), "times": 2}
+    COPIES.key_parts(inputs)  # reads source code that another user may not read
+    os.seteuid(65534)
+    try:
+        store = Store(folder / "artifacts")
+        artifact = COPIES.compute(store, inputs)
+        store.folder("copies", artifact.key).chmod(0)
+        with pytest.raises(DamagedError):
+            find(store, inputs)
+        assert COPIES.compute(store, inputs) == artifact
+        (folder / "artifacts" / "copies").chmod(0)
+        with pytest.raises(NotWritableError, match=rf"{folder}.*Permission denied"):
+            COPIES.compute(store, inputs)
+    finally:
+        os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def test_a_file_over_the_users_limit_is_named(store, inputs):
+    """`ulimit -f`: the system refuses to make a file larger."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(FileLimitError, match=r"too large.*ulimit -f"):
+            FILLS.compute(store, {"megabytes": 2, "checked": False})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(store.artifacts()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENAMETOOLONG])
+def test_what_the_system_says_of_a_place_is_said_in_one_line(tmp_path, number):
+    """Of the store's own places; an error about another file is not the store's."""
+    with pytest.raises(PlaceError, match=rf"{tmp_path}/x: something else is there"):
+        raise_below(tmp_path, number, tmp_path / "x")
+    with pytest.raises(OSError, match="elsewhere"):
+        raise_below(tmp_path, number, "/elsewhere")
+
+
+def raise_below(root, number, path):
+    with friendly_os_errors(root):
+        raise OSError(number, os.strerror(number), str(path))
+
+
+def newer_manifest(folder):
+    """Rewrite a manifest as an engine of a later format may."""
+    path = folder / MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest["parts"]["engine"] = FORMAT + 1
+    manifest["novelty"] = {"a": 1}
+    path.unlink()
+    path.write_text(json.dumps(manifest))
+
+
+def test_what_a_newer_version_wrote_is_named_and_left_alone(store, inputs):
+    """It is of no use here, but it is not damaged."""
+    artifact = COPIES.compute(store, inputs)
+    folder = store.folder("copies", artifact.key)
+    newer_manifest(folder)
+    warnings = []
+
+    assert verify_store(store, lambda done, total: None, warnings.append) == []
+    assert len(warnings) == 1
+    assert f"{folder / MANIFEST}: written by a newer version" in warnings[0]
+    with pytest.raises(NewerError):
+        find(store, inputs)
+    assert COPIES.compute(store, inputs) == artifact

@@ -16,7 +16,7 @@ from flows.full import pipeline
 from tasks.engine.files import reference
 from tasks.engine.runner import Planner
 from tasks.engine.store import Store
-from tasks.precision import resolve_precision
+from tasks.resolve import resolve_settings
 
 IMAGES = np.random.default_rng(0).random((6, 12, 12, 1), dtype=np.float32)
 
@@ -89,7 +89,7 @@ def test_every_method_and_figure_has_steps_of_its_own(tmp_path):
     file.write_bytes(b"")
     planner = Planner(Store(tmp_path / "artifacts"))
     data = {role: reference(file) for role in ("train_data", "train_labels", "test_data")}
-    pipeline(planner, data, resolve_precision(REFERENCE))
+    pipeline(planner, data, resolve_settings(REFERENCE))
     labels = [step.label for step in planner.steps]
 
     assert [f"score {method.name}" for method in METHODS] == [

@@ -7,11 +7,13 @@ import sys
 
 import pytest
 
+from flows import cli
 from tasks.engine.journal import unfinished_runs
 from tasks.engine.published import finished_runs
 from tasks.engine.store import Store
 from tests.support import SMALL, STEPS, Project, contents
 
+IN_PROCESS = {"exit_on_error": False, "print_error": False, "result_action": "return_value"}
 OPTIONS = (*SMALL[:4], "--training.epochs", 1, "--noise.factor", 0.3)
 
 
@@ -212,14 +214,165 @@ def test_an_empty_store_is_no_error(project, tmp_path):
     assert "latest: no finished run" in run("cli.py", "explain", "train", *where, code=1)
 
 
-def test_a_damaged_record_of_a_run_is_named(project, tmp_path):
-    """The collector does not guess what that run used."""
-    folder, run = project.folder, project.run
+@pytest.fixture
+def copy(project, tmp_path):
+    """A copy of the artifacts, and the names of its first two runs."""
     artifacts = tmp_path / "artifacts"
-    shutil.copytree(folder / "artifacts", artifacts, symlinks=True)
-    [first, *_] = sorted((artifacts / "runs").glob("*/run.json"))
-    first.write_text(first.read_text().replace('"name":"', '"name":"../../').replace(
-        '"name": "', '"name": "../../'))  # fmt: skip
+    shutil.copytree(project.folder / "artifacts", artifacts, symlinks=True)
+    return artifacts, [record.name for record in finished_runs(Store(artifacts))[:2]]
 
-    error = run("cli.py", "gc", "--keep-last", 1, "--artifacts", artifacts, code=1)
-    assert str(first) in error
+
+def test_a_broken_record_stops_no_command(copy, project, capsys):
+    """It is named once, on standard error; everything else is shown, with exit code 0."""
+    artifacts, [first, second] = copy
+    newest = finished_runs(Store(artifacts))[-1].name
+    path = artifacts / "runs" / first / "run.json"
+    path.write_text(path.read_text()[:200])
+    (artifacts / "active").mkdir(exist_ok=True)
+    (artifacts / "active" / "20250101-000000-empty.json").touch()
+    plan = ["plan", "--data", str(project.folder / "data"), *map(str, OPTIONS)]
+    for command, output in (
+        (["runs"], second[:15]), (plan, "train denoiser"), (["explain", "train"], "denoiser"),
+        (["compare", second, "latest"], "noisy mse"), (["gc", "--keep-last", "1"], "freed"),
+        (["verify"], "all intact"),
+    ):  # fmt: skip
+        cli.app([*command, "--artifacts", str(artifacts)], **IN_PROCESS)
+        shown = capsys.readouterr()
+        assert output in shown.out, command
+        if command[0] in ("compare", "verify"):
+            continue
+        assert shown.err.count(f"warning: {path}: ") == 1, command
+        assert shown.err.count("20250101-000000-empty.json: ") == 1, command
+    assert newest in {record.name for record in finished_runs(Store(artifacts))}
+
+
+def test_a_run_without_metrics_is_listed_without_them(copy, capsys):
+    """Verifying has removed them; the other runs keep theirs."""
+    artifacts, [first, second] = copy
+    metrics = (artifacts / "runs" / first / "metrics.json").resolve()
+    shutil.rmtree(metrics.parent)
+    where = ["--json", "--artifacts", str(artifacts)]
+    cli.app(["runs", *where], **IN_PROCESS)
+    shown = capsys.readouterr()
+    rows = {row["run"]: row for row in json.loads(shown.out)}
+    cli.app(["compare", first, second, *where], **IN_PROCESS)
+    compared = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
+    cli.app(["explain", "evaluate", "--run", first, *where], **IN_PROCESS)
+    [explained] = json.loads(capsys.readouterr().out)
+
+    assert rows[first]["denoiser MSE"] is None
+    assert rows[second]["denoiser MSE"] > 0
+    assert shown.err.count("warning: ") == 1
+    assert (compared["noisy mse"]["A"], compared["noisy mse"]["change"]) == (None, None)
+    assert compared["noisy mse"]["B"] > 0
+    assert "is lost" in explained["reason"]
+
+
+def test_settings_of_another_form_are_listed(copy, capsys):
+    """A record is a record whatever settings its flow has."""
+    artifacts, [first, _] = copy
+    path = artifacts / "runs" / first / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "settings": {"training": 7, "colour": "red"}}))
+    cli.app(["runs", "--json", "--artifacts", str(artifacts)], **IN_PROCESS)
+
+    [row] = [one for one in json.loads(capsys.readouterr().out) if one["run"] == first]
+    assert (row["epochs"], row["noise"]) == (None, None)
+
+
+@pytest.mark.parametrize("script", ["full.py", "cli.py"])
+@pytest.mark.parametrize("option", ["--artifacts=", "--data="])
+def test_an_empty_folder_name_is_refused(project, script, option):
+    """As from a variable that is not set; it would mean the current folder, as `.` does."""
+    command = ["plan"] if script == "cli.py" else []
+    error = project.run(script, *command, option, code=2)
+
+    assert f"Invalid value for {option[:-1]}: expected a folder, received an empty text" in error
+    assert not (project.folder / "runs").exists()
+
+
+def test_a_dot_is_the_current_folder(project):
+    """What the user names is used."""
+    assert json.loads(project.run("cli.py", "runs", "--json", "--artifacts", ".")) == []
+
+
+@pytest.mark.parametrize("below", ["", "x/y"])
+def test_a_file_as_artifacts_is_refused_in_one_line(project, tmp_path, below):
+    """By every command, before anything is written."""
+    (tmp_path / "file").write_text("mine")
+    for command in (["runs"], ["verify"], ["gc", "--keep-last", 1, "--dry-run"], ["plan"]):
+        error = project.run(
+            "cli.py", *command, "--artifacts", tmp_path / "file" / below, code=1
+        ).strip()
+        assert error.startswith(f"error: {tmp_path}/file: expected a folder, found a file. ")
+        assert "\n" not in error
+
+
+def test_a_run_is_saved_outside_of_the_artifacts(project, tmp_path):
+    """Plain files with the same content; a folder that is in use is refused."""
+    saved = tmp_path / "saved"
+    shown = project.run("cli.py", "save", "latest", saved)
+
+    assert str(saved) in shown
+    assert contents(saved) == contents(project.folder / "artifacts" / "latest")
+    assert not any(path.is_symlink() for path in saved.rglob("*"))
+    assert "is there already" in project.run("cli.py", "save", "latest", saved, code=1)
+    assert "cp -r" in project.run("cli.py", "save", "--help")
+
+
+@pytest.mark.parametrize(
+    ("output", "code"), [("| true; exit ${PIPESTATUS[0]}", 141), ("> /dev/full", 1), (">&-", 0)]
+)
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_output_that_nobody_takes_is_no_traceback(project, output, code, form):
+    """A closed pipe, a full disk, a closed file."""
+    command = f"{sys.executable} {project.folder}/flows/cli.py runs {form} {output}"
+    done = subprocess.run(
+        ["bash", "-c", command], env=project.environment, capture_output=True, text=True
+    )
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode in ({code, 1} if code == 141 else {code})  # Rich ends with 1 by itself
+    assert ("cannot be written" in done.stderr) == ("full" in output)
+
+
+def test_a_terminal_without_our_characters_shows_others(project, tmp_path):
+    """A run and all commands in the C locale; what they print has other characters too."""
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    foreign = Project(project.folder, {**project.environment, **plain})
+    where = ("--artifacts", tmp_path / "artifacts")
+    foreign.full(*OPTIONS, *where)
+    for command in (
+        ["runs"], ["runs", "--json"], ["explain", "train"], ["compare", "latest", "latest"],
+        ["verify"], ["gc", "--keep-last", 1, "--dry-run"], ["save", "latest", tmp_path / "Töne"],
+    ):  # fmt: skip
+        assert foreign.run("cli.py", *command, *where)
+
+    assert {row["state"] for row in project.planned(*OPTIONS, *where).values()} == {"cached"}
+    assert (tmp_path / "Töne" / "metrics.json").is_file()
+
+
+def test_a_name_that_the_locale_cannot_spell_ends_in_one_line(project, tmp_path):
+    """Prefect's server is sent the path, and JSON has no way to write it."""
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    foreign = Project(project.folder, {**project.environment, **plain})
+    error = foreign.run("full.py", "--artifacts", tmp_path / "Künste", code=1)
+
+    assert "error: a path has a name that this locale cannot spell. Set PYTHONUTF8=1." in error
+    assert "Traceback" not in error
+
+
+def test_a_limit_on_the_size_of_files_ends_in_one_line(project, tmp_path):
+    """`ulimit -f`, in blocks of 1,024 bytes."""
+    command = (
+        f"ulimit -f 60; exec {sys.executable} {project.folder}/flows/full.py --artifacts "
+        f"{tmp_path}/artifacts --data {project.folder}/data {' '.join(map(str, OPTIONS))}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], env=project.environment, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "too large for this user. Raise that limit (`ulimit -f`)" in line

@@ -14,6 +14,8 @@ from PIL import Image
 from autoencoders.settings import REFERENCE, ImageSettings, Settings, apply_preset
 from flows.catalogue import FIGURES, METRICS
 from flows.full import app, full
+from tasks.resolve import resolve_threads
+from tasks.runtime import import_tensorflow
 from tests.support import HOME, SMALL, STEPS, contents, states, write_dataset
 
 PUBLISHED = 17
@@ -171,6 +173,7 @@ def test_the_last_lines_say_where_the_results_are(twice):
 
 def test_the_networks_can_be_loaded_by_keras_alone(twice):
     """In safe mode, without any code of ours; their outputs have the error that was reported."""
+    import_tensorflow(resolve_threads(), print)  # before the first operation, as stages do
     import keras
     import numpy as np
 

@@ -8,6 +8,14 @@ import pytest
 
 from autoencoders.errors import PipelineError
 from tasks.formats.keras_files import load_network, save_network
+from tasks.resolve import resolve_threads
+from tasks.runtime import import_tensorflow
+
+
+@pytest.fixture(autouse=True)
+def tensorflow():
+    """TensorFlow, set up as stages do."""
+    import_tensorflow(resolve_threads(), print)
 
 
 def test_a_network_file_that_asks_for_code_is_refused(tmp_path):

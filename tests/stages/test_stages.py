@@ -10,6 +10,7 @@ from autoencoders.errors import PipelineError
 from autoencoders.settings import ImageSettings, NoiseSettings, ResolvedTraining
 from flows.catalogue import CORRUPTIONS, FIGURES, METRICS
 from tasks.add_noise import add_noise
+from tasks.draw_glyphs import split_typefaces
 from tasks.engine.files import reference
 from tasks.engine.handles import FunctionRef, Output
 from tasks.evaluate import evaluate
@@ -17,13 +18,15 @@ from tasks.find_files import find_files
 from tasks.ingest import ingest
 from tasks.prepare import prepare
 from tasks.render import render
+from tasks.resolve import resolve_threads
 from tasks.restore import restore
 from tasks.score import score
 from tasks.train import train
 from tests.support import write_dataset
 
 COUNT = 12
-TRAINING = ResolvedTraining(epochs=1, batch_size=4, precision="float32")
+THREADS = resolve_threads()
+TRAINING = ResolvedTraining(epochs=1, batch_size=4, precision="float32", threads=THREADS)
 METRIC_REFS = {metric.name: metric.function for metric in METRICS}
 
 
@@ -157,35 +160,69 @@ class StoppedError(Exception):
     """The process was stopped after an epoch."""
 
 
-@pytest.mark.parametrize("noise_factor", [None, 0.5])
-def test_a_stopped_training_resumes_to_the_same_bytes(clean, tmp_path, noise_factor):
-    """From the checkpoint in the scratch folder; with noise drawn anew in every epoch too."""
-    training = TRAINING.model_copy(update={"epochs": 2})
-    straight = Output(tmp_path / "straight")
+def assert_resumes(clean, folder, training, stop_after=1, noise_factor=None):
+    """Train straight, and stopped after an epoch and resumed: the same bytes."""
+    straight = Output(folder / "straight")
     train(straight, clean, clean, "denoiser", 0, training, noise_factor)
     lines = []
 
     def stop(line, share):
-        raise StoppedError(line)
+        if share * training.epochs == pytest.approx(stop_after):
+            raise StoppedError(line)
 
-    with pytest.raises(StoppedError, match="epoch 1/2"):
-        train(Output(tmp_path / "stopped", tmp_path / "scratch", stop), clean, clean, "denoiser",
+    with pytest.raises(StoppedError, match=f"epoch {stop_after}/{training.epochs}"):
+        train(Output(folder / "stopped", folder / "scratch", stop), clean, clean, "denoiser",
               0, training, noise_factor)  # fmt: skip
-    resumed = Output(
-        tmp_path / "resumed", tmp_path / "scratch", lambda line, share: lines.append(line)
-    )
+    resumed = Output(folder / "resumed", folder / "scratch", lambda line, share: lines.append(line))
     train(resumed, clean, clean, "denoiser", 0, training, noise_factor)
 
-    assert lines[0] == "denoiser: resuming after epoch 1"
+    assert lines[0] == f"denoiser: resuming after epoch {stop_after}"
     for name in names(straight):
         assert (resumed.folder / name).read_bytes() == (straight.folder / name).read_bytes()
+    return straight
 
 
-def test_too_few_images_to_validate_are_refused(saved, output):
-    """Nothing is written; the error is one that a user can fix."""
+@pytest.mark.parametrize("noise_factor", [None, 0.5])
+def test_a_stopped_training_resumes_to_the_same_bytes(clean, tmp_path, noise_factor):
+    """From the checkpoint in the scratch folder; with noise drawn anew in every epoch too."""
+    training = TRAINING.model_copy(update={"epochs": 2})
+
+    assert_resumes(clean, tmp_path, training, noise_factor=noise_factor)
+
+
+def scripted(losses):
+    """Return a `validate` that gives these losses, whatever the network does."""
+    return lambda trainer, inputs, targets, indices: next(losses)
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+@pytest.mark.parametrize(("losses", "best"), [((0.3, 0.1, 0.2, 0.1), 2), ((0.4, 0.3, 0.2, 0.1), 4)])
+def test_the_weights_of_the_best_epoch_are_kept(
+    clean, tmp_path, monkeypatch, losses, best, stop_after
+):
+    """The earliest of equal ones, also of a training that was stopped before or after it.
+
+    They are those of a training that ended there; the history has every epoch all the same.
+    """
+    every = 3 * losses  # straight; stopped and resumed; short
+    validate = scripted(iter(every))
+    monkeypatch.setattr("autoencoders.models.training.Trainer.validate", validate)
+    training = TRAINING.model_copy(update={"epochs": 4, "keep": "best"})
+    kept = assert_resumes(clean, tmp_path, training, stop_after)
+    short = Output(tmp_path / "short")
+    train(short, clean, clean, "denoiser", 0, TRAINING.model_copy(update={"epochs": best}))
+
+    network = "denoiser.keras"
+    assert (kept.folder / network).read_bytes() == (short.folder / network).read_bytes()
+    assert pd.read_csv(kept.folder / "history.csv")["val_loss"].tolist() == list(losses)
+
+
+def test_too_few_images_to_validate_are_refused_before_anything_else(saved, output, monkeypatch):
+    """Nothing is written, TensorFlow is not imported; the error is one that a user can fix."""
     one = saved("one", np.zeros((1, 8, 8, 1), np.float32))
+    monkeypatch.setattr("tasks.train.import_tensorflow", None)
 
-    with pytest.raises(PipelineError, match="1 train images cannot be split"):
+    with pytest.raises(PipelineError, match=r"Train data of 1 image, .* two are the fewest"):
         train(output, one, one, "autoencoder", seed=0, training=TRAINING)
     assert names(output) == set()
 
@@ -197,7 +234,7 @@ def test_restore_writes_what_the_network_returns(trained, output, monkeypatch):
     clean, made, _ = trained
     network = reference(made.folder / "autoencoder.keras")
     monkeypatch.setattr("tasks.restore.SIZE", 5 * 8 * 8 * 4)
-    restore(output, clean, network)
+    restore(output, clean, network, THREADS)
     restored = np.load(output.folder / "images.npy")
 
     assert (restored.shape, restored.dtype) == ((COUNT, 8, 8, 1), np.float32)
@@ -211,7 +248,7 @@ def test_score_measures_every_image(saved, output, monkeypatch):
     restored = clean + np.float32(0.5)
     restored[0] = 0  # exact
     monkeypatch.setattr("tasks.score.SIZE", 5 * 12 * 12 * 4)
-    score(output, saved("clean", clean), saved("restored", restored), METRIC_REFS)
+    score(output, saved("clean", clean), saved("restored", restored), METRIC_REFS, THREADS)
     scores = pd.read_parquet(output.folder / "scores.parquet")
 
     assert scores.columns.tolist() == ["mse", "psnr", "ssim", "mae"]
@@ -229,24 +266,57 @@ def test_score_refuses_images_that_do_not_match(saved, output):
     restored = saved("restored", np.zeros((2, 8, 8, 1), np.float32))
 
     with pytest.raises(ValueError, match="must have the shape of `clean`"):
-        score(output, clean, restored, METRIC_REFS)
+        score(output, clean, restored, METRIC_REFS, THREADS)
     assert names(output) == set()
+
+
+def test_score_measures_how_much_images_differ(saved, output, clean, monkeypatch):
+    """The clean ones and the restored ones, over all batches: 0 if all are the same."""
+    monkeypatch.setattr("tasks.score.SIZE", 5 * 8 * 8 * 4)
+    same = saved("same", np.full((COUNT, 8, 8, 1), 0.3, np.float32))
+    score(output, clean, same, METRIC_REFS, THREADS)
+    spread = json.loads((output.folder / "spread.json").read_text())
+
+    deviation = np.sqrt(load(clean).astype(np.float64).var(axis=0).mean())
+    assert spread == {"clean": pytest.approx(deviation), "restored": 0}
+
+
+def test_images_that_are_not_numbers_are_scored_as_such(saved, output, clean):
+    """Their scores are NaN in the table; JSON has none, so the spread is null."""
+    restored = load(clean)
+    restored[3] = np.nan
+    score(output, clean, saved("restored", restored), METRIC_REFS, THREADS)
+    scores = pd.read_parquet(output.folder / "scores.parquet")
+    spread = json.loads((output.folder / "spread.json").read_text())
+
+    assert scores["mse"].isna().tolist() == [row == 3 for row in range(COUNT)]
+    assert spread["restored"] is None
+    assert spread["clean"] > 0
+
+
+def evaluated(output, folder, saved, labels, **errors):
+    """Evaluate methods whose images have these mean squared errors."""
+    scores, spreads = {}, {}
+    for method, mse in errors.items():
+        path = folder / f"{method}.parquet"
+        psnr = -10 * np.log10(mse)
+        pd.DataFrame({"mse": mse, "psnr": psnr, "ssim": np.nan}).to_parquet(path)
+        scores[method] = reference(path)
+        (folder / f"{method}.json").write_text('{"clean": 0.4, "restored": 0.2}')
+        spreads[method] = reference(folder / f"{method}.json")
+    evaluate(output, scores, spreads, saved("labels", np.array(labels, np.int64)))
 
 
 def test_evaluate_puts_all_methods_side_by_side(saved, output, tmp_path):
     """Per image, per class and overall; the PSNR overall is that of the mean error."""
-    refs = {}
-    for method, mse in (("noisy", [0.1, 0.3, 0.2]), ("denoiser", [0.01, 0.03, 0.02])):
-        path = tmp_path / f"{method}.parquet"
-        psnr = -10 * np.log10(mse)
-        pd.DataFrame({"mse": mse, "psnr": psnr, "ssim": np.nan}).to_parquet(path)
-        refs[method] = reference(path)
-    evaluate(output, refs, saved("labels", np.array([4, 7, 7], np.int64)))
+    errors = {"noisy": [0.1, 0.3, 0.2], "denoiser": [0.01, 0.03, 0.02]}
+    evaluated(output, tmp_path, saved, [4, 7, 7], **errors)
     metrics = json.loads((output.folder / "metrics.json").read_text())
     per_image = pd.read_parquet(output.folder / "per_image.parquet")
     per_class = pd.read_csv(output.folder / "per_class.csv")
 
-    assert list(metrics) == ["denoiser", "images", "noisy"]
+    assert list(metrics) == ["clean", "denoiser", "images", "noisy"]
+    assert (metrics["clean"], metrics["noisy"]["spread"]) == ({"spread": 0.4}, 0.2)
     assert metrics["images"] == 3
     assert metrics["noisy"]["mse"] == pytest.approx(0.2)
     assert metrics["noisy"]["psnr"] == pytest.approx(6.9897, abs=1e-4)
@@ -256,6 +326,19 @@ def test_evaluate_puts_all_methods_side_by_side(saved, output, tmp_path):
     assert per_image["denoiser_mse"].tolist() == [0.01, 0.03, 0.02]
     assert per_class["images"].tolist() == [1, 2]
     assert per_class["noisy_mse"].tolist() == [0.1, 0.25]
+
+
+def test_a_class_with_an_image_without_a_score_has_no_mean(saved, output, tmp_path):
+    """Nor have all images together; classes without such an image have theirs."""
+    labels = [2**32 - 1, 7, 7]
+    evaluated(output, tmp_path, saved, labels, denoiser=[0.1, 0.2, np.nan])
+    metrics = json.loads((output.folder / "metrics.json").read_text())
+    per_class = pd.read_csv(output.folder / "per_class.csv", index_col="label")
+
+    assert metrics["denoiser"]["mse"] is None
+    assert per_class["images"].to_dict() == {7: 2, 2**32 - 1: 1}
+    assert np.isnan(per_class["denoiser_mse"][7])
+    assert per_class["denoiser_mse"][2**32 - 1] == 0.1
 
 
 def drawn(folder, name, inputs, options=None, images=2):
@@ -315,3 +398,9 @@ def test_render_hands_over_the_first_images_and_the_options(clean, output):
     assert json.loads((output.folder / "counts.png").read_text()) == {
         "counts": {"a": 5, "b": 5}, "options": {"title": "all"},
     }  # fmt: skip
+
+
+def test_fonts_without_letters_are_refused():
+    """Where every font was a symbol font after all, there is no typeface to name."""
+    with pytest.raises(PipelineError, match="None of the fonts"):
+        split_typefaces([], 10, 10, seed=0)

@@ -405,7 +405,7 @@ class Squeezing:
 def test_a_disk_that_fills_up_during_any_stage_leaves_the_store_intact(tmp_path):
     """The error names the place and the space needed; with room again, the same bytes appear."""
     data = write_dataset(tmp_path / "data", train=4000, test=4000, side=28)
-    settings = resolved(Settings(training=TrainingSettings(epochs=1)), "float32")
+    settings = resolved(Settings(training=TrainingSettings(epochs=1)), "float32", 2)
     size = 400_000_000
     with disk(tmp_path / "disk", str(size)) as folder:
         squeezing = Squeezing(Store(folder / "artifacts"), folder, size)

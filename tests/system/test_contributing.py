@@ -119,10 +119,6 @@ def test_a_stage_a_format_and_a_setting_are_added_as_described(project):
            '    made = step("count labels", count_labels, labels=files["labels/test"], '
            'smallest=settings.smallest_class)\n'
            '    files["class_sizes.txt"] = made["counts.txt"]\n')  # fmt: skip
-    project.edit("flows/full.py", "score_methods(step, files)", "score_methods(step, files, "
-                 "settings)")  # fmt: skip
-    old = "score_methods(step: Steps, files: Files)"
-    project.edit("flows/full.py", old, f"{old[:-1]}, settings: ResolvedSettings)")
     project.full(*OPTIONS)
     counts = project.folder / "artifacts" / "latest" / "class_sizes.txt"
     assert counts.read_text() == "2\n" * 10

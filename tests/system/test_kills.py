@@ -149,7 +149,9 @@ def test_a_killed_server_leaves_a_store_to_resume_from(straight, tmp_path):
     finally:
         server.kill()
         server.wait()
-    process.communicate(timeout=200)
+    wait_for(process, "EventsWorker - Still processing items")  # the run itself has ended
+    process.kill()  # Prefect would try for minutes to deliver its events, 7 s each
+    process.communicate()
     assert published_is_whole(artifacts)
 
     again = start(artifacts, data, environment)

@@ -107,7 +107,7 @@ def test_the_project_follows_its_import_rules(copy):
                      "flows hold no arrays and no file formats", id="a flow imports NumPy"),
         pytest.param("tasks/train.py", "from flows.catalogue import METHODS",
                      "flows -> tasks -> autoencoders, never back", id="a stage imports a flow"),
-        pytest.param("autoencoders/settings.py", "from tasks.precision import resolve_precision",
+        pytest.param("autoencoders/settings.py", "from tasks.resolve import resolve_settings",
                      "flows -> tasks -> autoencoders, never back",
                      id="array code imports a task"),
     ],
@@ -180,4 +180,4 @@ def test_every_script_finds_its_checkout(script):
     tree = ast.parse((HOME / "flows" / f"{script}.py").read_text())
     first, *_ = (one for one in tree.body if not isinstance(one, ast.Expr))
 
-    assert ast.unparse(first) == "if __name__ == '__main__':\n    import checkout"
+    assert ast.unparse(first) == "if not __package__:\n    import checkout"

@@ -1,11 +1,13 @@
 """In which precision a machine trains."""
 
+import os
+
 import pytest
 
 from autoencoders.settings import QUICK, REFERENCE
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.stage import stage_of
-from tasks.precision import _cpu_has_bfloat16, resolve_precision
+from tasks.resolve import _cpu_has_bfloat16, resolve_settings
 from tasks.train import train
 
 XEON = "processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 amx_tile amx_bf16\n\nprocessor\t: 1\n"
@@ -61,19 +63,34 @@ def test_a_gpu_decides_where_tensorflow_uses_one(tmp_path, monkeypatch, cpu, gpu
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
-    assert resolve_precision(REFERENCE).training.precision == answer
+    assert resolve_settings(REFERENCE).training.precision == answer
 
 
 def test_auto_is_resolved_and_a_forced_precision_stays():
     """All other settings stay as they are."""
-    found = resolve_precision(QUICK)
+    found = resolve_settings(QUICK)
 
     assert found.training.precision in ("float32", "bfloat16")
-    assert found.model_dump(exclude={"training": {"precision"}}) == QUICK.model_dump(
-        exclude={"training": {"precision"}}
-    )
+    machine = {"training": {"precision", "threads"}}
+    assert found.model_dump(exclude=machine) == QUICK.model_dump(exclude=machine)
     for precision in ("float32", "bfloat16"):
-        assert resolve_precision(forced(precision)).model_dump() == forced(precision).model_dump()
+        assert resolve_settings(forced(precision)).training.precision == precision
+
+
+def test_the_number_of_threads_is_that_of_the_cores_or_what_was_asked_for():
+    """Also where a process may use only some of the cores."""
+    asked = REFERENCE.model_copy(
+        update={"training": REFERENCE.training.model_copy(update={"threads": 3})}
+    )
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        assert resolve_settings(REFERENCE).training.threads == 1
+    finally:
+        os.sched_setaffinity(0, cores)
+
+    assert resolve_settings(REFERENCE).training.threads == len(cores)
+    assert resolve_settings(asked).training.threads == 3
 
 
 def test_the_precision_is_part_of_the_key_of_training():
@@ -82,7 +99,7 @@ def test_the_precision_is_part_of_the_key_of_training():
     stage = stage_of(train)
     keys = set()
     for precision in ("float32", "bfloat16"):
-        training = resolve_precision(forced(precision)).training
+        training = resolve_settings(forced(precision)).training
         inputs = stage.bind(ref, ref, "denoiser", seed=0, training=training)
         keys.add(stage.key_parts(inputs).key)
 

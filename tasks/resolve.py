@@ -1,4 +1,4 @@
-"""The precision in which this machine trains fastest, found out without loading TensorFlow."""
+"""What settings leave to the machine: precision and threads, found without loading TensorFlow."""
 
 import importlib.metadata
 import os
@@ -9,7 +9,7 @@ import subprocess
 from ctypes.util import find_library
 from pathlib import Path
 
-from autoencoders.settings import ResolvedSettings, Settings, resolved
+from autoencoders.settings import Precision, ResolvedSettings, Settings, resolved
 
 CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 """Any of them: the processor multiplies bfloat16 at twice the speed of float32 or more."""
@@ -17,23 +17,36 @@ GPU_CAPABILITY = 8.0
 """CUDA compute capability from which a GPU has matrix units for bfloat16."""
 
 
-def resolve_precision(settings: Settings) -> ResolvedSettings:
-    """Replace the precision `auto` by the one in which this machine trains fastest.
+def resolve_settings(settings: Settings) -> ResolvedSettings:
+    """Replace what settings leave to the machine: the precision `auto`, and 0 threads.
 
     A cache key holds the answer, not the question: another machine may answer differently.
     """
-    if settings.training.precision != "auto":
-        return resolved(settings, settings.training.precision)
+    precision = settings.training.precision
+    if precision == "auto":
+        precision = resolve_precision()
+    return resolved(settings, precision, resolve_threads())
+
+
+def resolve_precision() -> Precision:
+    """Return the compute dtype in which this machine trains fastest."""
     gpu = _gpu_capability()  # where there is one, TensorFlow trains on it
     fast = _cpu_has_bfloat16() if gpu is None else gpu >= GPU_CAPABILITY
-    return resolved(settings, "bfloat16" if fast else "float32")
+    return "bfloat16" if fast else "float32"
+
+
+def resolve_threads() -> int:
+    """Return how many cores this process may use, which `taskset` or a container can lower."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Return whether Linux lists such a flag; elsewhere, and on ARM, float32 is the safe choice."""
     if platform.machine() not in ("x86_64", "AMD64") or not cpuinfo.is_file():
         return False
-    flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE)
+    flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text("utf-8"), re.MULTILINE)
     return flags is not None and not CPU_FLAGS.isdisjoint(flags[1].split())
 
 

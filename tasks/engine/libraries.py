@@ -1,0 +1,102 @@
+"""The versions of the libraries that code reaches, also through other libraries."""
+
+import functools
+import hashlib
+import importlib.machinery
+import importlib.metadata
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+@functools.cache  # reading them takes milliseconds, and many stages reach the same ones
+def library_versions(libraries: frozenset[str]) -> dict[str, str]:
+    """Return what decides how some libraries behave.
+
+    Args:
+        libraries: Top-level names of modules.
+
+    Returns:
+        The versions of Python, of the distributions that bring these modules, and of all that
+        these require, by name. Of a module without a version, or whose source somebody edits where
+        it is, the digest of its files.
+    """
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    versions = {"python": python + (" -O" if sys.flags.optimize else "")}
+    for library in sorted(libraries):
+        names = _distributions_of(library)
+        if not names:
+            versions[library] = _digest_of(library)
+        for name in names:
+            _add_with_requirements(name, versions)
+    return dict(sorted(versions.items()))
+
+
+def _add_with_requirements(name: str, versions: dict[str, str]) -> None:
+    """Add the version of a distribution, and of everything that it requires here."""
+    name = canonicalize_name(name)
+    if name in versions or (found := _distribution(name)) is None:
+        return
+    versions[name], required = found
+    for requirement in required:
+        _add_with_requirements(requirement, versions)
+
+
+@functools.cache
+def _distribution(name: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return the version of a distribution and what it requires here; None if it is not there."""
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    metadata = distribution.metadata  # parsed anew at each access
+    requirements = [Requirement(text) for text in metadata.get_all("Requires-Dist") or ()]
+    required = tuple(
+        one.name for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})
+    )
+    return metadata["Version"] + _edits(distribution), required
+
+
+def _edits(distribution: importlib.metadata.Distribution) -> str:
+    """Return a digest of a distribution whose source is edited where it is, else nothing."""
+    url = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if not url.get("dir_info", {}).get("editable"):
+        return ""
+    folder = Path(str(url["url"]).removeprefix("file://"))
+    return f" {_digest_of_files(folder)}"
+
+
+def _distributions_of(library: str) -> list[str]:
+    """Return the distributions that bring a module, e.g. pillow for PIL."""
+    try:
+        importlib.metadata.distribution(library)
+    except importlib.metadata.PackageNotFoundError:
+        return sorted(set(_by_module().get(library, ())))
+    return [library]
+
+
+@functools.cache
+def _by_module() -> Mapping[str, list[str]]:
+    """Return the distributions of every installed module; slow, so read once."""
+    return importlib.metadata.packages_distributions()
+
+
+def _digest_of(library: str) -> str:
+    """Return the digest of a module that no distribution brings, or `absent`."""
+    spec = importlib.machinery.PathFinder.find_spec(library)
+    if spec is None or spec.origin is None:
+        return "absent"
+    origin = Path(spec.origin)
+    return _digest_of_files(origin.parent if spec.submodule_search_locations else origin)
+
+
+def _digest_of_files(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(str(file.relative_to(path)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
