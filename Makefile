@@ -45,7 +45,8 @@ test: $(READY)  ## the tests, less the slow ones
 
 test-long: $(READY)  ## the slow tests that CI runs too: deployments, a schedule, kills, a full disk
 	$(BIN)/python -m pytest -m slow tests/system \
-		-k "deployment or parameter or schedule or killed_server or (random_moments and not 20) or fills_up"
+		-k "deployment or parameter or schedule or killed_server or (random_moments and not 20) \
+			or fills_up or contributing or few_random or everything_at_once"
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest

@@ -6,7 +6,6 @@ an option helps.
 
 from autoencoders.errors import PipelineError
 from tasks.engine.errors import (
-    DamagedError,
     DiskFullError,
     EngineError,
     NotWritableError,
@@ -27,9 +26,6 @@ COMMANDS: dict[type[Exception], str] = {
     NotWritableError: "Make it writable, or give another folder with --artifacts, and run again.",
     PlaceError: (
         "Remove what is in the way, or give another folder with --artifacts, and run again."
-    ),
-    DamagedError: (
-        "Run again; `autoencoders verify` removes what is damaged, so that it is computed anew."
     ),
 }
 

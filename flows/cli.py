@@ -183,7 +183,8 @@ def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
     print_rows([dataclasses.asdict(one) for one in damaged], as_json=as_json)
     if damaged:
         raise DamagedError(
-            f"{len(damaged)} damaged; they were removed.", "The next run computes them anew."
+            f"Damaged and removed: {len(damaged)} of the artifacts.",
+            "The next run computes them anew.",
         )
     if not as_json:
         print(f"{len(list(store.artifacts()))} artifacts, all intact.")
@@ -195,7 +196,8 @@ def gc(
     keep_last: Annotated[
         int,
         Parameter(
-            validator=Number(gte=1), help="How many finished runs keep everything they used."
+            validator=Number(gte=1),
+            help="How many of the latest finished runs of each flow to keep, with all they use.",
         ),
     ],
     dry_run: Annotated[
@@ -204,7 +206,7 @@ def gc(
     artifacts: Artifacts = ARTIFACTS,
     as_json: Json = False,
 ) -> None:
-    """Remove what neither the last finished runs nor a run under way use."""
+    """Remove what is used neither by the latest finished runs nor by a run in progress."""
     freed = collect_garbage(Store(artifacts), keep_last, dry_run=dry_run, warn=warner())
     print_rows([dataclasses.asdict(one) for one in freed], as_json=as_json)
     if not as_json:

@@ -154,7 +154,7 @@ def full(
         preset: Where the settings start from: `reference` reproduces the course (50 epochs),
             `quick` trains for two epochs, `best` is the best found so far.
         settings: Fields that replace those of the preset; all others keep the preset's values.
-        artifacts: Folder of everything computed; what is there already is not computed again.
+        artifacts: Folder for all results; what is there already is reused.
 
     Returns:
         The folder of this run.

@@ -40,7 +40,7 @@ def glyphs(
         train: Number of train images.
         test: Number of test images.
         seed: Seed of the split, of slants and weights, and of the order.
-        artifacts: Folder of everything computed; what is there already is not drawn again.
+        artifacts: Folder for all results; what is there already is reused.
     """
     store = Store(artifacts)
     settings = {"train": train, "test": test, "seed": seed}
@@ -77,7 +77,7 @@ def main(
         train: Number of train images.
         test: Number of test images.
         seed: Seed of the split, of slants and weights, and of the order.
-        artifacts: Folder of everything computed; what is there already is not drawn again.
+        artifacts: Folder for all results; what is there already is reused.
     """
     glyphs(fonts, out, train, test, seed, artifacts)
     print(f"{train:,} train and {test:,} test images are in {out.absolute()}")

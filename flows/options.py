@@ -40,7 +40,7 @@ Folder = Annotated[Path, Parameter(converter=_folder)]
 Data = Annotated[Folder, Parameter(help="Folder of the four CSV files, each plain or gzipped.")]
 Artifacts = Annotated[
     Folder,
-    Parameter(help="Folder of everything computed; what is there is not computed again."),
+    Parameter(help="Folder for all results; what is there already is reused."),
 ]
 Preset = Annotated[
     PresetName,

@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from autoencoders.errors import PipelineError
 
@@ -28,6 +29,8 @@ HARMLESS = frozenset(
     }
 )  # fmt: skip
 """Those that change no result: what is logged, and how memory is managed."""
+ONEDNN = platform.machine() in ("x86_64", "AMD64")
+"""Whether TensorFlow computes with oneDNN."""
 CHOSEN = {
     "KERAS_BACKEND": "tensorflow", "TF_USE_LEGACY_KERAS": "0", "TF2_BEHAVIOR": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -59,6 +62,7 @@ def import_tensorflow(threads: int, log: Callable[[str], None]) -> None:
             f"TensorFlow computes in this process already, with other than {threads} threads.",
             "Restart the process (in a notebook, the kernel) and run again.",
         ) from error
+    _require_plain_tensorflow(tf)
     if keras.backend.backend() != "tensorflow":
         raise PipelineError(
             f"Keras was imported in this process with the backend {keras.backend.backend()}.",
@@ -69,6 +73,28 @@ def import_tensorflow(threads: int, log: Callable[[str], None]) -> None:
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
     keras.config.set_dtype_policy("float32")
+
+
+def _require_plain_tensorflow(tf: Any) -> None:
+    """Undo or refuse what this process may have told TensorFlow before.
+
+    Raises:
+        PipelineError: If it cannot be undone.
+    """
+    from tensorflow.python.util import _pywrap_util_port
+
+    tf.config.run_functions_eagerly(False)
+    tf.config.optimizer.set_jit(False)
+    # Off, all of them, unless somebody has chosen otherwise
+    options = tf.config.optimizer.get_experimental_options()
+    changed = [name for name, on in options.items() if on]
+    if ONEDNN and not _pywrap_util_port.IsMklEnabled():
+        changed.append("oneDNN switched off (it was imported before this pipeline)")
+    if changed:
+        raise PipelineError(
+            f"TensorFlow was set up otherwise in this process: {', '.join(changed)}.",
+            "Restart the process (in a notebook, the kernel) and run again.",
+        )
 
 
 def neutralise_environment() -> list[str]:
@@ -98,7 +124,7 @@ def neutralise_environment() -> list[str]:
     # Keras imports matplotlib, and what that reads then holds for figures drawn later
     os.environ["MPLBACKEND"] = "agg"
     os.environ.pop("FREETYPE_PROPERTIES", None)
-    if platform.machine() in ("x86_64", "AMD64"):
+    if ONEDNN:
         # On processors without AVX-512 TensorFlow would not use oneDNN and take twice as long; the
         # choice is made for all, since it decides the last bits of every result
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"

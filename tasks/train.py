@@ -155,7 +155,8 @@ def _write(output: Output, role: str, network: Any, history: "History") -> None:
     layer_table(network).to_csv(output.folder / "layers.csv", index=False)
     table = pd.DataFrame(history, columns=["loss", "val_loss"])
     table.insert(0, "epoch", range(1, len(table) + 1))
-    table.to_csv(output.folder / "history.csv", index=False)
+    exact = {name: table[name].map(lambda loss: repr(float(loss))) for name in ("loss", "val_loss")}
+    table.assign(**exact).to_csv(output.folder / "history.csv", index=False)
 
 
 def _clock(seconds: float) -> str:

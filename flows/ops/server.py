@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -25,6 +26,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary
 from autoencoders.errors import PipelineError
 from flows.ops.automations import HEARTBEAT, crash_dead_runs, notify_about_dead_runs
 from flows.ops.notifications import WEBHOOK
+from flows.ops.schedules import deployments_to_apply
 from flows.ops.supervisor import SupervisedProcess, running_processes
 from flows.options import HOME, run_command
 
@@ -186,15 +188,20 @@ def register(url: str, environment: Mapping[str, str]) -> None:
                 client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
             crash_dead_runs()
             notify_about_dead_runs(os.environ.get(WEBHOOK))
+            deployments = deployments_to_apply(HOME / "prefect.yaml")
     except httpx.HTTPError as error:
         raise PipelineError(
             problem=f"The server at {url} cannot be used: {error}.",
             advice="Check that it is running; if it requires a login, set PREFECT_API_AUTH_STRING.",
         ) from error
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=HOME, env=dict(environment), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        file.write(deployments)
+        file.flush()
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all",
+             "--prefect-file", file.name],
+            cwd=HOME, env=dict(environment), capture_output=True, text=True, check=False,
+        )  # fmt: skip
     if done.returncode:
         raise PipelineError(
             problem=f"The server at {url} refused the deployments:\n{done.stdout}{done.stderr}",

@@ -28,9 +28,23 @@ UNSEEN = {
     "__import__": "imports modules by a computed name",
     "run_module": "runs modules by a computed name",
     "run_path": "runs files by name",
+    "spec_from_file_location": "imports modules from a computed place",
+    "exec_module": "imports modules from a computed place",
+    "load_module": "imports modules from a computed place",
     "__file__": "reads files beside the code",
+    "__path__": "reads files beside the code",
+    "__spec__": "reads files beside the code",
+    "__loader__": "reads files beside the code",
+    "co_filename": "reads files beside the code",
+    "getfile": "reads files beside the code",
+    "getsourcefile": "reads files beside the code",
 }
 """Names by which code reaches what cannot be seen in it, and so is in no key."""
+UNSEEN_MODULES = {
+    "importlib.resources": "reads files beside the code",
+    "runpy": "runs modules by a computed name",
+}
+"""Modules that are for nothing else."""
 UNSEEN_BUILTINS = {
     "exec": "runs code that is made as it runs",
     "eval": "runs code that is made as it runs",
@@ -166,7 +180,11 @@ def _names_in(source: bytes) -> frozenset[str]:
 def _unseen(source: bytes) -> tuple[str, str] | None:
     """Return a name by which a module reaches unseen code, and what it does with it."""
     builtins = {node.id for node in ast.walk(_tree(source)) if isinstance(node, ast.Name)}
+    modules = set(_imports("", source))
+    if any(isinstance(node, ast.alias) and node.name == "*" for node in ast.walk(_tree(source))):
+        return "import *", "imports whatever another module lists"
     found = [(name, what) for name, what in UNSEEN.items() if name in _names_in(source)]
+    found += [(name, what) for name, what in UNSEEN_MODULES.items() if name in modules]
     found += [(name, what) for name, what in UNSEEN_BUILTINS.items() if name in builtins]
     return found[0] if found else None
 
@@ -181,7 +199,16 @@ def _imports(module: str, source: bytes) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(module, node)
             found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Attribute):  # `package.module.name`, which somebody imported
+            found += _parents(ast.unparse(node)) if _is_dotted(node) else []
     return tuple(found)
+
+
+def _is_dotted(node: ast.expr) -> bool:
+    """Return whether an expression is a name of ours with names behind it: `a.b.c`."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and is_tracked(node.id)
 
 
 def _absolute(module: str, node: ast.ImportFrom) -> str:

@@ -62,6 +62,12 @@ class NewerError(DamagedError):
     default_advice = "Update this project."
 
 
+class InputChangedError(StoreError):
+    """A file of the user was changed while it was being used."""
+
+    default_advice = "Run again when nothing writes to it any more."
+
+
 class InputError(EngineError):
     """A file of the user cannot be read."""
 

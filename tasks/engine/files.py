@@ -124,7 +124,10 @@ def _in_words(error: OSError, root: Path) -> StoreError | None:
     if place is None or not Path(place).is_relative_to(root):
         return None
     if error.errno in IN_THE_WAY:
-        return PlaceError(f"{place}: something else is there ({reason}).")
+        long = error.errno == errno.ENAMETOOLONG
+        problem = "the name is too long" if long else "something else is there"
+        advice = "Use a shorter one." if long else None
+        return PlaceError(f"{place}: {problem} ({reason}).", advice)
     return StoreError(f"{place}: {reason or text}.", "Run again.")
 
 

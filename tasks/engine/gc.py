@@ -7,6 +7,7 @@ runs under way and new ones are read, and what is garbage is renamed; it is dele
 
 import contextlib
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -28,10 +29,14 @@ from .journal import (
 )
 from .locks import is_locked, lock_file, marking, try_lock, unlock
 from .logs import Warn, log_warning
+from .manifest import KEY, NAME
 from .published import latest_name
 from .rooms import delete, entries, hide, new_trash
 from .store import Store
 
+OUR_LOCK = re.compile(rf"run-.*|{NAME.pattern}-{KEY.pattern}")
+OUR_PREFIXES = ("trash-", "run-")
+"""How the names of temporary folders begin that belong to no artifact."""
 STALE_SECONDS = 24 * 3600
 """Age from which a temporary folder that belongs to no computation is garbage."""
 Address = tuple[str, str]
@@ -155,10 +160,10 @@ def collect_garbage(
         StoreError: If the record of a run under way cannot be read, so that what it uses is
             unknown.
     """
-    if not store.root.is_dir():
-        return []
     with friendly_os_errors(store.root):
         _require_folders(store)
+        if not store.exists():
+            return []
         census = _Census(store, warn, list(store.artifacts()))
         census.read()
         if dry_run:
@@ -234,7 +239,8 @@ def _leftovers(store: Store) -> Iterator[Path]:
             lock = lock_file(store, stage, rest.partition("-")[0])
         except StoreError:
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - path.lstat().st_mtime > STALE_SECONDS:
+                stale = time.time() - path.lstat().st_mtime > STALE_SECONDS
+                if stale and path.name.startswith(OUR_PREFIXES):
                     yield path
             continue
         if not is_locked(lock):
@@ -247,7 +253,7 @@ def _tidy(store: Store) -> None:
         if is_finished(store, path.stem) and not is_locked(run_lock(store, path.stem)):
             store.discard(path)
     for path in entries(store.root / "locks"):
-        if path.name != "store" and (descriptor := try_lock(path)) is not None:
+        if OUR_LOCK.fullmatch(path.name) and (descriptor := try_lock(path)) is not None:
             unlock(path, descriptor)
 
 

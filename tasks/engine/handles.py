@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 F = TypeVar("F", bound=Callable[..., None])
 Report = Callable[[str, float | None], None]
@@ -41,7 +41,7 @@ class ArtifactRef:
         parts = urlsplit(self.uri)
         if parts.scheme != "file" or parts.netloc:
             raise ValueError(f"{self.uri}: expected a file:// URI of this machine.")
-        return Path(unquote(parts.path))
+        return Path(os.fsdecode(unquote_to_bytes(parts.path)))
 
 
 @dataclass(frozen=True)

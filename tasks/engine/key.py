@@ -6,6 +6,7 @@ Settings and functions are told from files by their type; the order of everythin
 import math
 import os
 from collections.abc import Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 from pydantic import BaseModel
@@ -47,7 +48,7 @@ def examine(name: str, module: str, inputs: Mapping[str, Any]) -> tuple[KeyParts
         stage=name,
         settings={key: _setting(value, key) for key, value in inputs.items() if not _files(value)},
         inputs={key: ref.sha256 for key, ref in references(inputs)},
-        code=code_parts(reached),
+        code={"<stage>": f"{module}:{name}", **code_parts(reached)},
         libraries=library_versions(reached.libraries),
         environment={key: os.environ[key] for key in sorted(_watched) if key in os.environ},
     )
@@ -60,19 +61,23 @@ def references(inputs: Mapping[str, Any]) -> Iterator[tuple[str, ArtifactRef]]:
         if isinstance(value, ArtifactRef):
             yield name, value
         elif isinstance(value, Mapping):
-            yield from ((f"{name}.{inner}", ref) for inner, ref in references(value))
+            for inner, ref in references(value):
+                yield f"{name}.{inner}", ref
 
 
 def _files(value: Any) -> bool:
     """Return whether an input is a file or a mapping of files."""
-    if isinstance(value, Mapping):
-        return bool(value) and all(map(_files, value.values()))
+    if isinstance(value, Mapping) and value and all(map(_files, value.values())):
+        if bad := [name for name in value if not isinstance(name, str) or "." in name]:
+            raise TypeError(f"Files must be named by texts without dots. Received: {bad[0]!r}")
+        return True
     return isinstance(value, ArtifactRef)
 
 
 def _setting(value: Any, name: str) -> Any:
     """Return an input that is no file as JSON, a function by its name."""
     if isinstance(value, BaseModel):
+        _require_plain(value, name)
         return _setting(value.model_dump(mode="json"), name)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _setting(one, f"{name}.{key}") for key, one in value.items()}
@@ -89,6 +94,28 @@ def _setting(value: Any, name: str) -> Any:
         "mapping from names to either files or other values, not both. Received: "
         f"{value if isinstance(value, float) else type(value)}"
     )
+
+
+def _require_plain(model: BaseModel, name: str) -> None:
+    """Refuse a settings model that is more than its values, since a key only knows these.
+
+    Raises:
+        TypeError: If it has methods or properties of its own, or a reference in a field.
+    """
+    for cls in type(model).__mro__[: type(model).__mro__.index(BaseModel)]:
+        checks = vars(cls)["__pydantic_decorators__"]  # of values, before there is a model
+        known = {*checks.model_validators, *checks.field_validators}
+        for attribute, value in vars(cls).items():
+            code = isinstance(value, property | FunctionType | classmethod | staticmethod)
+            if code and attribute not in known and not attribute.startswith("__"):
+                raise TypeError(
+                    f"`{name}` must be plain values, since a key does not know the code of a "
+                    f"model. Received: {cls.__name__}.{attribute}"
+                )
+    for field, value in model:
+        if isinstance(value, ArtifactRef | FunctionRef):
+            raise TypeError(f"`{name}.{field}` must be an input of the stage itself, not of a "
+                            "model: its content would not be part of the key.")  # fmt: skip
 
 
 def _function_modules(value: Any) -> Iterator[str]:

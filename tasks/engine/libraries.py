@@ -12,6 +12,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from .errors import EditedError
+
 
 @functools.cache  # reading them takes milliseconds, and many stages reach the same ones
 def library_versions(libraries: frozenset[str]) -> dict[str, str]:
@@ -33,7 +35,21 @@ def library_versions(libraries: frozenset[str]) -> dict[str, str]:
             versions[library] = _digest_of(library)
         for name in names:
             _add_with_requirements(name, versions)
+        if names and _is_shadowed(library, names):
+            versions[f"{library} (another copy)"] = _digest_of(library)
     return dict(sorted(versions.items()))
+
+
+def require_same_versions(versions: Mapping[str, str]) -> None:
+    """See that no library was exchanged while a stage ran, which imports it only when it needs it.
+
+    Raises:
+        EditedError: If one has another version now, or is gone.
+    """
+    _distribution.cache_clear()
+    for name, version in versions.items():
+        if (found := _distribution(name)) is not None and found[0] != version:
+            raise EditedError(f"{name} was {version} when this began, and is {found[0]} now.")
 
 
 def _add_with_requirements(name: str, versions: dict[str, str]) -> None:
@@ -77,6 +93,16 @@ def _distributions_of(library: str) -> list[str]:
     except importlib.metadata.PackageNotFoundError:
         return sorted(set(_by_module().get(library, ())))
     return [library]
+
+
+def _is_shadowed(library: str, names: list[str]) -> bool:
+    """Return whether another copy of a module comes first on the path than the installed one."""
+    spec = importlib.machinery.PathFinder.find_spec(library)
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return False
+    homes = [Path(str(importlib.metadata.distribution(name).locate_file(""))) for name in names]
+    origin = Path(spec.origin).resolve()
+    return not any(origin.is_relative_to(home.resolve()) for home in homes)
 
 
 @functools.cache

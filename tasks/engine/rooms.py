@@ -18,6 +18,8 @@ from .handles import sync
 from .logs import run_logger
 
 ASIDE = "aside"
+MARKER = ".artifact-store"
+"""File that says that a folder is a store: nothing is ever removed from one that is none."""
 
 
 def check_root(root: Path) -> None:
@@ -44,6 +46,8 @@ def room(root: Path, name: str) -> Path:
     """
     folder = root / name
     root.mkdir(parents=True, exist_ok=True)
+    if not os.path.lexists(root / MARKER):
+        (root / MARKER).touch()
     try:
         folder.mkdir(exist_ok=True)
     except FileExistsError:  # something that is no folder, or leads to none

@@ -29,7 +29,7 @@ def save_run(store: Store, record: RunRecord, target: Path) -> Path:
     try:
         with friendly_os_errors(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
+            draft = Path(tempfile.mkdtemp(prefix=".saving-", dir=target.parent))
             try:
                 _copy(store, record, draft)
                 draft.chmod(0o755)

@@ -14,11 +14,11 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from .errors import EditedError
+from .errors import EditedError, UnseenCodeError
 
 _packages: set[str] = set()
 _loaded: dict[str, bytes] = {}
-_expected: dict[str, bytes] = {}
+_expected: list[Mapping[str, bytes]] = []
 
 
 def track(*packages: str) -> None:
@@ -86,11 +86,11 @@ def expecting(sources: Mapping[str, bytes]) -> Iterator[None]:
     Raises:
         EditedError: From the import of such a module.
     """
-    _expected.update(sources)
+    _expected.append(sources)
     try:
         yield
     finally:
-        _expected.clear()
+        _expected.remove(sources)
 
 
 class _Finder(MetaPathFinder):
@@ -102,8 +102,14 @@ class _Finder(MetaPathFinder):
         if not is_tracked(fullname):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+        if spec is None or spec.loader is None:  # there is none, or it is a folder of modules
+            return spec
+        if not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+            raise UnseenCodeError(
+                f"{spec.origin}: a compiled module, whose code no key can see.",
+                "Remove it, so that its source is used, or install it as a library.",
+            )
+        spec.loader = _Loader(spec.loader.name, spec.loader.path)
         return spec
 
 
@@ -113,7 +119,12 @@ class _Loader(importlib.machinery.SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
         source = self.get_data(path)
-        if _expected.get(fullname, source) != source:
+        if any(expected.get(fullname, source) != source for expected in _expected):
             raise EditedError(f"{path}: the code was edited while it was being loaded.")
-        _loaded[fullname] = source
+        if _loaded.setdefault(fullname, source) != source:
+            # Other modules still hold what they have imported from it
+            raise EditedError(
+                f"{path}: the module was edited and is being reloaded.",
+                "Restart the process (in a notebook, the kernel) to use the new code.",
+            )
         return self.source_to_code(source, path)

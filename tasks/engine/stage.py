@@ -4,12 +4,14 @@ import contextlib
 import datetime
 import functools
 import inspect
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .handles import ArtifactRef, Report, StageMark
 from .key import examine, references
+from .libraries import require_same_versions
 from .manifest import Artifact, KeyParts
 from .sources import expecting, track
 from .store import Store
@@ -56,6 +58,7 @@ class Stage:
             for _, ref in references(inputs):
                 if not store.owns(ref):
                     store.fetch(ref)  # nobody replaced the user's file while it was read
+            require_same_versions(parts.libraries)
             return store.publish(
                 output,
                 parts,
@@ -74,6 +77,9 @@ def stage_of(function: Callable[..., None]) -> Stage:
     mark = getattr(function, "__stage__", None)
     if not isinstance(mark, StageMark):
         raise TypeError(f"{function} is not a stage; mark it with @stage.")
+    if vars(sys.modules[function.__module__]).get(mark.name) is not function:
+        raise TypeError(f"{function} must be at the top level of its module, under its own name: "
+                        "a key knows it by that.")  # fmt: skip
     return Stage(function, mark)
 
 
@@ -83,4 +89,4 @@ def _fetched(store: Store, value: Any) -> Any:
         return store.fetch(value)
     if isinstance(value, Mapping):
         return {name: _fetched(store, one) for name, one in value.items()}
-    return value
+    return list(value) if isinstance(value, tuple) else value  # as the key has it

@@ -20,11 +20,22 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from .errors import DamagedError, NewerError, StoreError
+from .errors import DamagedError, InputChangedError, NewerError, StoreError
 from .files import friendly_os_errors, read_file, sha256_now, sha256_of
 from .handles import ArtifactRef, Output, Report, sync, write_atomically
 from .manifest import FORMAT, KEY, NAME, Artifact, FileEntry, KeyParts, Manifest
-from .rooms import ASIDE, check_root, delete, discard, entries, is_plain, move_aside, rename, room
+from .rooms import (
+    ASIDE,
+    MARKER,
+    check_root,
+    delete,
+    discard,
+    entries,
+    is_plain,
+    move_aside,
+    rename,
+    room,
+)
 
 MANIFEST = "manifest.json"
 RESERVED = frozenset({ASIDE, "active", "bench", "checkpoints", "latest", "locks", "runs", "tmp"})
@@ -131,7 +142,8 @@ class Store:
         except OSError as error:
             raise DamagedError(f"{ref.path}: cannot be read ({error.strerror}).") from error
         if not intact:
-            raise DamagedError(
+            changed = DamagedError if self.owns(ref) else InputChangedError
+            raise changed(
                 f"{ref.path}: the content has changed since it was looked at "
                 f"(expected sha256 {ref.sha256[:12]}…)."
             )
@@ -139,7 +151,9 @@ class Store:
 
     def owns(self, ref: ArtifactRef) -> bool:
         """Return whether a file is one that a stage published here, and so never changes."""
-        return ref.path.is_relative_to(self.root)
+        parts = ref.path.parts[len(self.root.parts) :]
+        inside = ref.path.is_relative_to(self.root) and len(parts) == 3
+        return inside and bool(NAME.fullmatch(parts[0]) and KEY.fullmatch(parts[1]))
 
     @contextlib.contextmanager
     def writing(self, stage: str, key: str, report: Report | None = None) -> Iterator[Output]:
@@ -206,12 +220,32 @@ class Store:
             write_atomically(target, self.fetch(ref).path.read_bytes())
 
     def artifacts(self) -> Iterator[tuple[str, str]]:
-        """Yield the stage and the key of everything that stands where an artifact would."""
+        """Yield the stage and the key of everything that stands where an artifact would.
+
+        A folder without a manifest is none of ours: other programs use such names too.
+        """
         for stage in entries(self.root):
             if stage.name not in RESERVED and NAME.fullmatch(stage.name):
                 for folder in entries(stage):
-                    if KEY.fullmatch(folder.name):
+                    if KEY.fullmatch(folder.name) and os.path.lexists(folder / MANIFEST):
                         yield stage.name, folder.name
+
+    def exists(self) -> bool:
+        """Return whether a run has ever been here.
+
+        Raises:
+            StoreError: If there is a folder with something in it that is no store.
+        """
+        if os.path.lexists(self.root / MARKER):
+            return True
+        if any(self.root.glob("runs/*/run.json")) or any(self.root.glob("active/*.json")):
+            return True  # of a version that left no marker
+        if entries(self.root):
+            raise StoreError(
+                f"{self.root}: no run has ever published here.",
+                "Give the folder of a store; nothing was touched.",
+            )
+        return False
 
 
 class _Parts(BaseModel):

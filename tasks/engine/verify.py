@@ -1,10 +1,12 @@
 """Verification: is every artifact still what was published?"""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import NewerError, StoreError
 from .files import friendly_os_errors
+from .locks import lock_file, try_lock, unlock
 from .logs import Warn, log_warning
 from .store import READ_UP_TO, Store
 
@@ -36,18 +38,33 @@ def verify_store(
     """
     damaged = []
     with friendly_os_errors(store.root):
-        artifacts = list(store.artifacts())
+        artifacts = list(store.artifacts()) if store.exists() else []
         for done, (stage, key) in enumerate(artifacts):
             progress(done, len(artifacts))
             try:
                 _verify(store, stage, key)
             except NewerError as error:
                 warn(str(error))
-            except StoreError as error:
-                damaged.append(Damage(stage, key, error.problem))
-                store.discard(store.folder(stage, key))
+            except StoreError:
+                if problem := _remove_if_damaged(store, stage, key):
+                    damaged.append(Damage(stage, key, problem))
         progress(len(artifacts), len(artifacts))
     return damaged
+
+
+def _remove_if_damaged(store: Store, stage: str, key: str) -> str:
+    """Look again while nobody computes or removes the artifact; return what is wrong, if it is."""
+    if (lock := try_lock(path := lock_file(store, stage, key))) is None:
+        return ""  # a run is computing it anew
+    try:
+        if os.path.lexists(store.folder(stage, key)):
+            _verify(store, stage, key)
+        return ""  # healed, or collected as garbage, meanwhile
+    except StoreError as error:
+        store.discard(store.folder(stage, key))
+        return error.problem
+    finally:
+        unlock(path, lock)
 
 
 def _verify(store: Store, stage: str, key: str) -> None:

@@ -125,8 +125,8 @@ def count_error(data: Path, labels: Path, images: int, count: int) -> DataError:
                 "a name), write the labels with to_csv(header=False, index=False).")  # fmt: skip
     return DataError(
         f"{longer}, row {row}, column 1: one {what} too many. {data.name} has {images:,} images "
-        f"and {labels.name} has {count:,} labels; expected as many, in the same order. Remove "
-        f"what is too much or add what is missing.{hint}"
+        f"and {labels.name} has {count:,} labels; expected the same number, in the same order. "
+        f"Remove the extra rows or add the missing ones.{hint}"
     )
 
 

@@ -20,7 +20,7 @@ from tasks.engine.store import MANIFEST, Store
 from tasks.engine.verify import verify_store
 from tests.engine.golden import Shape, golden
 
-GOLDEN = {1: "770bf5b3cbc94948cc0b99b974f39ab4fbdaaaf2ebc47c33ad6aff094f032f0c"}
+GOLDEN = {1: "48114653304444b96a89c13b7b81791caa7a9a2ae3c232b43db9d7275275dc01"}
 """By format number, the sha256 of an artifact in this form."""
 
 OLD_KEY = "e0074a3e220b3a52a11c45af48675ee1"
@@ -180,6 +180,8 @@ def old_store(store):
     folder.mkdir(parents=True)
     (folder / MANIFEST).write_text(OLD_MANIFEST)
     (folder / "number.txt").write_text("14")
+    (store.root / "runs" / "20250101-000000-old").mkdir(parents=True)
+    (store.root / "runs" / "20250101-000000-old" / "run.json").write_text("{}")
     return store
 
 

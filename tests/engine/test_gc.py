@@ -14,6 +14,7 @@ from tasks.engine.journal import Journal, RunRecord, finished_runs
 from tasks.engine.locks import marking
 from tasks.engine.published import publish_run
 from tasks.engine.store import Store
+from tasks.engine.verify import verify_store
 
 RUN = {"flow": "toy", "settings": {}, "data": {}}
 STEP = {"stage": "made", "state": "Completed", "seconds": 0.1}
@@ -37,7 +38,8 @@ def write_run(store, number, keys, flow=""):
     for key in keys:
         made = store.root / "made" / f"{key:032x}"
         made.mkdir(parents=True, exist_ok=True)
-        (made / "file.bin").write_bytes(b"1234")
+        (made / "file.bin").write_bytes(b"12")
+        (made / "manifest.json").write_text("{}")
     return folder / "run.json"
 
 
@@ -140,12 +142,43 @@ def test_what_is_published_meanwhile_is_not_garbage(store, monkeypatch):
 
     def publishing(*arguments, **options):
         (store.root / "made" / f"{9:032x}").mkdir()
+        (store.root / "made" / f"{9:032x}" / "manifest.json").write_text("{}")
         return real(*arguments, **options)
 
     monkeypatch.setattr("tasks.engine.gc.marking", publishing)
     collect_garbage(store, 1, dry_run=False)
 
     assert keys(store) == [1, 9]
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_what_others_have_in_the_folder_is_left_alone(tmp_path, used):
+    """Whatever its name: in a folder that is no store, and in one that became one."""
+    old = time.time() - 3 * 24 * 3600
+    files = [
+        tmp_path / "outputs" / "0123456789abcdef0123456789abcdef" / "weights.bin",
+        tmp_path / "tmp" / "thesis.txt",
+        tmp_path / "locks" / "notes.txt",
+    ]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("mine")
+        os.utime(file, (old, old))
+    store = Store(tmp_path)
+    if used:
+        with Journal(store, flow="toy", name="run", settings={}, data={}) as journal:
+            publish_run(store, journal.finished(), {}, {}, {}, latest=True)
+        assert collect_garbage(store, 1, dry_run=False) == []
+        assert verify_store(store, lambda done, total: None) == []
+    else:
+        for command in (
+            lambda: collect_garbage(store, 1, dry_run=False),
+            lambda: verify_store(store, lambda done, total: None),
+        ):
+            with pytest.raises(StoreError, match="no run has ever published here"):
+                command()
+
+    assert [file.read_text() for file in files] == ["mine"] * 3
 
 
 def test_a_dry_run_writes_nothing(store):

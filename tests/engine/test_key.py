@@ -1,9 +1,11 @@
 """What decides a stage's key: the code and the libraries that it can reach, and its inputs."""
 
+import importlib
 import importlib.metadata
 import json
 import os
 import pkgutil
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 import flows  # noqa: F401  (declares the project's packages)
 import tasks
@@ -18,9 +21,9 @@ from autoencoders.settings import NoiseSettings
 from flows.catalogue import CORRUPTIONS, FIGURES, METRICS
 from tasks.add_noise import add_noise
 from tasks.engine.errors import EditedError, UnseenCodeError
-from tasks.engine.handles import ArtifactRef, FunctionRef
+from tasks.engine.handles import ArtifactRef, FunctionRef, stage
 from tasks.engine.key import examine
-from tasks.engine.libraries import library_versions
+from tasks.engine.libraries import library_versions, require_same_versions
 from tasks.engine.sources import track
 from tasks.engine.stage import stage_of
 from tasks.engine.store import Store
@@ -549,6 +552,127 @@ def test_code_that_no_key_can_see_is_refused(package, text):
     """It names the file and says what to do instead."""
     with pytest.raises(UnseenCodeError, match=r"made\.py: (imports|runs|reads).*FunctionRef"):
         parts_of(package, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from os.path import *", "from importlib import resources", "import importlib.resources",
+        "from importlib.util import spec_from_file_location",
+        "x = (lambda: 0).__code__.co_filename",
+        "import inspect\nx = inspect.getfile(print)", "x = __spec__.origin",
+    ],
+)  # fmt: skip
+def test_more_ways_around_the_key_are_refused(package, text):
+    """Whatever a module lists, places in the file system, files beside the code."""
+    with pytest.raises(UnseenCodeError):
+        parts_of(package, text)
+
+
+def test_a_module_that_is_used_through_its_package_counts(package):
+    """Even if somebody else has imported it."""
+    text = f"import {package.name}\nx = {package.name}.hidden.VALUE\n"
+    keys = {parts_of(package, text, hidden=f"VALUE = {n}\n").key for n in (1, 2)}
+
+    assert len(keys) == 2
+
+
+def test_a_compiled_module_in_the_place_of_source_is_refused(package, tmp_path):
+    """Its code is in no key."""
+    (package / "late.py").write_text("VALUE = 1\n")
+    py_compile.compile(str(package / "late.py"), cfile=str(package / "late.pyc"))
+    (package / "late.py").unlink()
+    track(package.name)
+
+    with pytest.raises(UnseenCodeError, match=r"late\.pyc: a compiled module"):
+        __import__(f"{package.name}.late")
+
+
+def test_a_module_reloaded_with_other_code_is_refused(package):
+    """Other modules still hold what they have imported from it."""
+    (package / "late.py").write_text("VALUE = 1\n")
+    track(package.name)
+    late = __import__(f"{package.name}.late").late
+    importlib.reload(late)
+    (package / "late.py").write_text("VALUE = 2\n")
+
+    with pytest.raises(EditedError, match="Restart the process"):
+        importlib.reload(late)
+
+
+def test_stages_of_one_name_have_keys_of_their_own(package):
+    """The module counts, and a function must be what its module knows by its name."""
+    text = "from tasks.engine.handles import stage\n@stage\ndef write(output):\n    pass\n"
+    for name in ("first", "second"):
+        other = "second" if name == "first" else "first"
+        (package / f"{name}.py").write_text(
+            text + f"def later():\n    from {package.name} import {other}\n"
+        )
+    track(package.name)
+    keys = {examine("write", f"{package.name}.{name}", {})[0].key for name in ("first", "second")}
+    made = stage(lambda output: None)
+
+    assert len(keys) == 2
+    with pytest.raises(TypeError, match="top level"):
+        stage_of(made)
+
+
+class WithMethod(BaseModel):
+    """Settings with behaviour."""
+
+    size: int = 1
+
+    @property
+    def double(self):
+        """Twice the size."""
+        return 2 * self.size
+
+
+class WithFunction(BaseModel):
+    """Settings with a reference."""
+
+    function: FunctionRef = FunctionRef("autoencoders.metrics.quality:psnr")
+
+
+@pytest.mark.parametrize("settings", [WithMethod(), WithFunction()])
+def test_settings_that_are_more_than_values_are_refused(settings):
+    """Code and references in a model would not be part of the key."""
+    with pytest.raises(TypeError, match="`noise"):
+        stage_of(add_noise).key_parts({**noise_inputs(CORRUPTIONS["gaussian"]), "noise": settings})
+
+
+def test_files_whose_names_have_dots_are_refused():
+    """They would share a name with files of an inner mapping."""
+    with pytest.raises(TypeError, match="without dots"):
+        examine("write", "tasks.add_noise", {"files": {"a": {"b": REF}, "a.b": REF}})
+
+
+def test_a_library_exchanged_while_a_stage_ran_is_noticed():
+    """Before anything is published."""
+    versions = library_versions(frozenset({"numpy"}))
+
+    require_same_versions(versions)
+    with pytest.raises(EditedError, match=r"numpy was 0\.1 when this began"):
+        require_same_versions({**versions, "numpy": "0.1"})
+
+
+def test_another_copy_of_a_library_on_the_path_counts_by_its_content(tmp_path):
+    """It runs instead of the installed one."""
+    code = (
+        "from tasks.engine.libraries import library_versions as v\n"
+        "print(v(frozenset(['termcolor'])))"
+    )
+    (tmp_path / "termcolor").mkdir()
+    shown = []
+    for content in (None, "VALUE = 1\n", "VALUE = 2\n"):
+        if content:
+            (tmp_path / "termcolor" / "__init__.py").write_text(content)
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path) if content else ""}
+        shown.append(
+            subprocess.check_output([sys.executable, "-c", code], cwd=HOME, env=environment)
+        )
+
+    assert len(set(shown)) == 3
 
 
 def test_methods_that_are_only_called_like_such_code_are_no_reason(package):

@@ -17,6 +17,7 @@ from tasks.engine.errors import (
     DamagedError,
     DiskFullError,
     FileLimitError,
+    InputChangedError,
     NewerError,
     NotWritableError,
     PlaceError,
@@ -186,16 +187,17 @@ def test_verify_names_a_flipped_bit_in_a_large_file(store, inputs, monkeypatch):
 @pytest.mark.parametrize("owned", [True, False])
 def test_a_damaged_input_is_not_computed_with(store, inputs, tmp_path, owned):
     """Its result would be published under the key of the undamaged one."""
-    folder = store.root if owned else tmp_path
-    folder.mkdir(exist_ok=True)
+    folder = store.folder("copies", "a" * 32) if owned else tmp_path
+    folder.mkdir(exist_ok=True, parents=True)
     path = folder / "input.bin"
     path.write_bytes(b"before")
     ref = reference(path)
     path.write_bytes(b"behind")
 
-    with pytest.raises(DamagedError, match=r"input\.bin: the content has changed"):
+    expected = DamagedError if owned else InputChangedError
+    with pytest.raises(expected, match=r"input\.bin: the content has changed"):
         COPIES.compute(store, {"source": ref, "times": 1})
-    assert not (store.root / "copies").exists()
+    assert list(store.artifacts()) == []
 
 
 @stage
@@ -207,7 +209,7 @@ def impatient(output: Output, source: ArtifactRef) -> None:
 
 def test_a_users_file_that_is_replaced_while_it_is_read_is_refused(store, inputs):
     """Which of the two contents the stage has read, nobody knows."""
-    with pytest.raises(DamagedError, match=r"source\.bin: the content has changed"):
+    with pytest.raises(InputChangedError, match=r"source\.bin: the content has changed"):
         stage_of(impatient).compute(store, {"source": inputs["source"]})
     assert list(store.artifacts()) == []
 
@@ -471,7 +473,7 @@ def test_a_link_to_a_folder_is_a_folder(store, inputs, tmp_path, linked):
 
         assert COPIES.compute(store, inputs) == find(store, inputs) == artifact
         assert list(disk.rglob("one.bin"))
-        assert not list(disk.rglob(".*"))
+        assert [path.name for path in disk.rglob(".*")] == ([] if linked else [".artifact-store"])
         store.discard(store.folder("copies", artifact.key))
         assert list(store.artifacts()) == []
         assert place.is_symlink()
@@ -531,7 +533,7 @@ def test_a_file_over_the_users_limit_is_named(store, inputs):
 @pytest.mark.parametrize("number", [errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENAMETOOLONG])
 def test_what_the_system_says_of_a_place_is_said_in_one_line(tmp_path, number):
     """Of the store's own places; an error about another file is not the store's."""
-    with pytest.raises(PlaceError, match=rf"{tmp_path}/x: something else is there"):
+    with pytest.raises(PlaceError, match=rf"{tmp_path}/x: (something else is there|the name)"):
         raise_below(tmp_path, number, tmp_path / "x")
     with pytest.raises(OSError, match="elsewhere"):
         raise_below(tmp_path, number, "/elsewhere")

@@ -160,8 +160,8 @@ def add_figure(project: Project) -> None:
 
 def rename_helper(project: Project) -> None:
     """Rename a function of the engine, and its uses."""
-    for module in ("locks", "journal", "prefect_cache"):
-        project.edit(f"tasks/engine/{module}.py", "try_lock", "lock_now")
+    for path in (project.folder / "tasks" / "engine").glob("*.py"):
+        path.write_text(path.read_text().replace("try_lock", "lock_now"))
 
 
 ENGINE_EDITS = {

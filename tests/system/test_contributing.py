@@ -9,6 +9,7 @@ from PIL import Image
 from tests.support import SMALL, STEPS, Project
 
 OPTIONS = (*SMALL[:4], "--training.epochs", 1)
+pytestmark = pytest.mark.slow
 
 SPECKLE = '''"""Speckle: noise in proportion to the pixel."""
 
@@ -115,7 +116,7 @@ def test_a_stage_a_format_and_a_setting_are_added_as_described(project):
            'a class counts."""\n\n')  # fmt: skip
     insert(project, "flows/full.py", "from tasks.engine.handles", "from tasks.count_labels import "
            "count_labels\n")  # fmt: skip
-    insert(project, "flows/full.py", "    scores = {method.name: files[",
+    insert(project, "flows/full.py", '    made = step(\n        "evaluate"',
            '    made = step("count labels", count_labels, labels=files["labels/test"], '
            'smallest=settings.smallest_class)\n'
            '    files["class_sizes.txt"] = made["counts.txt"]\n')  # fmt: skip

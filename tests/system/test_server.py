@@ -103,7 +103,8 @@ def known(served: Served) -> dict[str, object]:
 
 @pytest.mark.slow
 def test_a_schedule_fires_and_a_new_deploy_changes_nothing(served):
-    """Its runs complete by themselves; switched off, it stays off after another deploy."""
+    """Its runs complete by themselves. On or off is decided on the server, and no deploy changes
+    it; changes of `prefect.yaml` still arrive."""
     switch = ("deployment", "schedule")
     [schedule] = known(served)["full/nightly"]["schedules"]
     assert not schedule["active"]
@@ -111,6 +112,12 @@ def test_a_schedule_fires_and_a_new_deploy_changes_nothing(served):
     served.prefect(*switch, "resume", "full/nightly", schedule["id"])
     latest = served.project.folder / "nightly" / "latest"
     served.wait(latest.exists, 120)
+    served.project.edit("prefect.yaml", "interval: 10", "interval: 11")
+    for _ in range(2):
+        served.project.run_module("flows.ops.server", "deploy")
+    [schedule] = known(served)["full/nightly"]["schedules"]
+    assert schedule["active"]
+    assert schedule["schedule"]["interval"] == 11
     served.prefect(*switch, "pause", "full/nightly", schedule["id"])
     served.wait(lambda: not {"RUNNING", "PENDING", "SCHEDULED"} & set(served.states()), 120)
     assert set(served.states()[: len(served.states()) - before]) == {"COMPLETED"}
