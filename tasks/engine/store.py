@@ -231,21 +231,11 @@ class Store:
                         yield stage.name, folder.name
 
     def exists(self) -> bool:
-        """Return whether a run has ever been here.
-
-        Raises:
-            StoreError: If there is a folder with something in it that is no store.
-        """
+        """Return whether a run has ever been here; nothing is removed from any other folder."""
         if os.path.lexists(self.root / MARKER):
             return True
-        if any(self.root.glob("runs/*/run.json")) or any(self.root.glob("active/*.json")):
-            return True  # of a version that left no marker
-        if entries(self.root):
-            raise StoreError(
-                f"{self.root}: no run has ever published here.",
-                "Give the folder of a store; nothing was touched.",
-            )
-        return False
+        # Of a version that left no marker
+        return any(self.root.glob("runs/*/run.json")) or any(self.root.glob("active/*.json"))
 
 
 class _Parts(BaseModel):
