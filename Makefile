@@ -44,9 +44,10 @@ test: $(READY)  ## the tests, less the slow ones
 	$(BIN)/python -m pytest -m "not slow"
 
 test-long: $(READY)  ## the slow tests that CI runs too: deployments, a schedule, kills, a full disk
-	$(BIN)/python -m pytest -m slow tests/system \
+	$(BIN)/python -m pytest -m slow \
 		-k "deployment or parameter or schedule or killed_server or (random_moments and not 20) \
-			or fills_up or contributing or few_random or everything_at_once"
+			or fills_up or contributing or few_random or everything_at_once \
+			or loads_no_library or under_way_uses"
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest

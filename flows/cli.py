@@ -183,7 +183,7 @@ def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
     print_rows([dataclasses.asdict(one) for one in damaged], as_json=as_json)
     if damaged:
         raise DamagedError(
-            f"Damaged and removed: {len(damaged)} of the artifacts.",
+            f"{len(damaged)} damaged, and removed.",
             "The next run computes them anew.",
         )
     if not as_json:

@@ -258,6 +258,7 @@ print(json.dumps(sorted({module.partition(".")[0] for module in set(sys.modules)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_loads_no_library_that_its_key_does_not_name(stage):
     """What it loads through others included; in a process of its own."""

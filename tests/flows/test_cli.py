@@ -179,6 +179,7 @@ def test_gc_keeps_what_the_last_runs_use(project, tmp_path):
     assert json.loads(run("cli.py", "gc", "--keep-last", 1, "--json", *where)) == []
 
 
+@pytest.mark.slow
 def test_gc_keeps_what_a_run_under_way_uses(project, tmp_path, server_environment):
     """It may run while a pipeline trains, which then completes."""
     folder, run = project.folder, project.run

@@ -22,13 +22,23 @@ PUBLISHED = 17
 """How many files a run's folder has beside `run.json`."""
 
 
+POISON = """
+import sys
+
+class Poison:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("tensorflow", "keras"):
+            raise SystemError(f"{name} imported")
+
+sys.meta_path.insert(0, Poison())
+"""
+
+
 @pytest.fixture(scope="module")
 def poison(tmp_path_factory):
-    """A folder on the path before the real `tensorflow` and `keras`, where importing them fails."""
+    """A folder for the path: with it, importing TensorFlow or Keras ends the process."""
     folder = tmp_path_factory.mktemp("poison")
-    for package in ("tensorflow", "keras"):
-        (folder / package).mkdir()
-        (folder / package / "__init__.py").write_text(f"raise SystemError('{package} imported')")
+    (folder / "sitecustomize.py").write_text(POISON)  # Python imports it first of all
     return folder
 
 
