@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasks.formats.csv_errors import DataError
+from tasks.formats.errors import DataError
 
 ROLES = {
     "train_data": ("train_data.csv",),

@@ -17,12 +17,12 @@ from autoencoders.images.byte_text import parse_bytes
 from tasks.formats.csv_errors import (
     BYTE_ORDER_MARK,
     READ_ERRORS,
-    DataError,
     first_error,
     header_rows,
     is_gzipped,
     longest_line,
 )
+from tasks.formats.errors import DataError
 
 BLOCK = 1 << 17
 """Bytes of CSV that are parsed at a time; what that takes fits the processor's cache."""

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from autoencoders.errors import PipelineError
 from autoencoders.images.byte_text import parse_bytes
+from tasks.formats.errors import DataError
 
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -39,10 +39,6 @@ FOREIGN = {
 BLANKS = b" \t"
 CELLS = re.compile(rb"(?:^|,)([^,]*)")
 SEPARATORS = {b";": "semicolons", b"\t": "tabs", b" ": "spaces"}
-
-
-class DataError(PipelineError):
-    """A file of the user is not what it should be."""
 
 
 def opened(path: Path) -> BinaryIO:

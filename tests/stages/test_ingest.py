@@ -15,7 +15,7 @@ from tasks.engine.runner import input_refs
 from tasks.engine.stage import stage_of
 from tasks.engine.store import Store
 from tasks.find_files import find_files
-from tasks.formats.csv_errors import DataError
+from tasks.formats.errors import DataError
 from tasks.ingest import ingest
 from tasks.prepare import prepare
 from tests.support import write_dataset

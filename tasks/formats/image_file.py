@@ -1,0 +1,41 @@
+"""A file or folder of images, opened: what it says of itself, and its images as a stream.
+
+Every reader of this package returns one, so that whoever ingests knows no format.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+
+class Part(NamedTuple):
+    """Some consecutive images."""
+
+    pixels: NDArray[Any]
+    """(n, width) of any real dtype: the values as the file has them, neither scaled nor rounded."""
+    labels: NDArray[Any] | None
+    """(n,) whole numbers or text as the file has them; None if the file has no labels."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """Rows of flattened images, read as often as needed, in memory that does not grow with them."""
+
+    form: str
+    """What it is, in the words of the field: "IDX, gzipped"; "CSV, semicolons, header line"."""
+    width: int
+    """Values per image, the label and other columns not counted."""
+    shape: tuple[int, int, int] | None
+    """(height, width, channels) if the file itself says so; None if it only has a width."""
+    parts: Callable[[int], Iterator[Part]]
+    """Takes the most rows per part and yields all images in order; may be called again."""
+    labelled: bool = False
+    """Whether its parts carry labels."""
+    count: int | None = None
+    """Number of images, if that is known without reading them all."""
+    decisions: tuple[tuple[str, str, str], ...] = field(default=())
+    """What was decided by looking: (what, why, the option that decides otherwise or empty)."""
+    warnings: tuple[str, ...] = field(default=())
+    """What its owner should know, such as pictures that cannot be read."""
