@@ -25,12 +25,12 @@ LOCKS = KernelLocks()
 def prefect_task(stage: Stage) -> Task[..., dict[str, Any]]:
     """Return the Prefect task of a stage; it has the stage's name.
 
-    The task takes the root of the store, the label of the step, the stage's inputs and the limits
-    by name, and returns the artifact as a JSON value.
+    The task takes the root of the store, the label of the step, the stage's inputs, their key and
+    the limits by name, and returns the artifact as a JSON value.
     """
 
     def run(
-        root: str, label: str, inputs: dict[str, Any], limits: Mapping[str, Limit]
+        root: str, label: str, inputs: dict[str, Any], key: str, limits: Mapping[str, Limit]
     ) -> dict[str, Any]:
         report = StepReport(label)
         limit = limits.get(stage.limit) if stage.limit else None
@@ -43,7 +43,7 @@ def prefect_task(stage: Stage) -> Task[..., dict[str, Any]]:
         description=stage.function.__doc__,
         task_run_name="{label}",
         cache_policy=_StageKey(
-            stage=stage, lock_manager=LOCKS, isolation_level=IsolationLevel.SERIALIZABLE
+            stage=stage.name, lock_manager=LOCKS, isolation_level=IsolationLevel.SERIALIZABLE
         ),
         result_serializer=SERIALIZER,
         retries=len(DELAYS),
@@ -59,9 +59,9 @@ def prefect_task(stage: Stage) -> Task[..., dict[str, Any]]:
 
 @dataclass
 class _StageKey(CachePolicy):
-    """Prefect's view of a stage's key."""
+    """Prefect's view of a stage's key, which is computed once, before the task is called."""
 
-    stage: Stage | None = None
+    stage: str = ""
 
     def compute_key(
         self,
@@ -71,6 +71,4 @@ class _StageKey(CachePolicy):
         **kwargs: Any,
     ) -> str:
         """Return the address of the artifact that the stage would publish."""
-        assert self.stage is not None
-        parts = self.stage.key_parts(inputs["inputs"])
-        return address(inputs["root"], parts.stage, parts.key)
+        return address(inputs["root"], self.stage, inputs["key"])

@@ -56,10 +56,11 @@ class Runner:
         started = time.monotonic()
         stage = stage_of(function)
         inputs = stage.bind(*args, **kwargs)
-        self.journal.begin(label, stage.name, stage.key_parts(inputs).key)
+        key = stage.key_parts(inputs).key
+        self.journal.begin(label, stage.name, key)
         with friendly_os_errors(self.store.root):
             state: State = prefect_task(stage)(  # type: ignore[assignment]
-                str(self.store.root), label, inputs, self.limits, return_state=True
+                str(self.store.root), label, inputs, key, self.limits, return_state=True
             )
         self.journal.end(state.name or "", round(time.monotonic() - started, 3))
         artifact = Artifact.model_validate(state.result(), strict=False)

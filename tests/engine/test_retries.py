@@ -122,13 +122,14 @@ def test_a_stage_is_tried_again_when_its_disk_does_not_answer(
     if not heals:
         number.write_text("seven")
     inputs = {"number": reference(number)}
+    key = stage_of(parse).key_parts(inputs).key
     if heals:
         heal_later()
     began = time.monotonic()
     without_a_flow = temporary_settings({PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore"})
     with caplog.at_level(logging.INFO), without_a_flow:
         state = prefect_task(stage_of(parse))(
-            str(tmp_path / "store"), "parse", inputs, {}, return_state=True
+            str(tmp_path / "store"), "parse", inputs, key, {}, return_state=True
         )
 
     assert state.name == ("Completed" if heals else "Failed")
