@@ -29,7 +29,7 @@ full: $(READY)  ## run the main job on the sample as the course does, 50 epochs:
 	$(BIN)/python flows/full.py
 
 server: $(READY)  ## start Prefect's server, our deployments and a worker here, until Ctrl-C
-	$(BIN)/python -m flows.ops.server
+	$(BIN)/python -m flows.ops.server --stop-with-parent
 
 deploy: $(READY)  ## register work pool, automations and deployments with the server of PREFECT_API_URL
 	$(BIN)/python -m flows.ops.server deploy

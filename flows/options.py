@@ -15,6 +15,7 @@ from prefect.settings import (
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_API_PORT,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    PREFECT_UI_URL,
     temporary_settings,
 )
 from pydantic import ValidationError
@@ -22,6 +23,8 @@ from pydantic import ValidationError
 from autoencoders.settings import PresetName, Settings
 from flows.advice import RESUME, USER_ERRORS, on_the_command_line
 from flows.ops.automations import HEARTBEAT
+from flows.ops.login import LOGIN, login_environment
+from flows.ops.pages import UI_VERSION
 from flows.terminal import leave, output_errors, prepare_output
 
 HOME = Path(__file__).resolve().parents[1]
@@ -95,10 +98,14 @@ def _running_server() -> dict[Any, str]:
     """
     url = f"http://127.0.0.1:{PREFECT_SERVER_API_PORT.value()}/api"
     try:
-        answer = httpx.get(f"{url}/admin/version", timeout=1, trust_env=False).text
+        login = login_environment().get(LOGIN)
+        auth = httpx.BasicAuth(*login.split(":", 1)) if login else None
+        answer = httpx.get(f"{url}/admin/version", timeout=1, trust_env=False, auth=auth).text
     except httpx.HTTPError:
         return {}  # nobody there, or somebody else
-    return {PREFECT_API_URL: url} if answer.strip() == f'"{prefect.__version__}"' else {}
+    pages = f"{url.removesuffix('api')}{UI_VERSION}"
+    ours = answer.strip() == f'"{prefect.__version__}"'
+    return {PREFECT_API_URL: url, PREFECT_UI_URL: pages} if ours else {}
 
 
 class _Stopped(BaseException):

@@ -126,12 +126,16 @@ class Webhook:
 class Served:
     """A project with a server, a worker and deployments, as `make server` starts them."""
 
-    def __init__(self, folder: Path, *, terminal: bool = False, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, terminal: bool = False, every: int = 10,
+        **environment: str,
+    ) -> None:  # fmt: skip
         """Copy the project into `folder` and start everything, optionally in a terminal.
 
-        Its nightly deployment runs on small data every ten seconds, once it is switched on.
+        Its nightly deployment runs on small data every few seconds, once it is switched on.
         """
         self.port = free_port()
+        self.options = options
         self.webhook = Webhook()
         kept = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
         self.environment = {
@@ -148,8 +152,8 @@ class Served:
         parameters = {"data": str(folder / "data"), "settings": settings,
                       "artifacts": str(folder / "nightly")}  # fmt: skip
         shutil.copy(HOME / "prefect.yaml", folder)
-        every_ten_seconds = 'interval: 10, anchor_date: "2026-01-01T00:00:00+00:00"'
-        edit(folder / "prefect.yaml", 'cron: "0 3 * * *", timezone: UTC', every_ten_seconds)
+        often = f'interval: {every}, anchor_date: "2026-01-01T00:00:00+00:00"'
+        edit(folder / "prefect.yaml", 'cron: "0 3 * * *", timezone: UTC', often)
         edit(folder / "prefect.yaml", "{data: data/sample}", json.dumps(parameters))
         self.process = self.started(terminal=terminal)
 
@@ -159,7 +163,7 @@ class Served:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *(("-c", TERMINAL, sys.executable) if terminal else ()),
-                 "-m", "flows.ops.server"],
+                 "-m", "flows.ops.server", *self.options],
                 env=self.environment, cwd=self.project.folder, stdin=subprocess.PIPE, stdout=log,
                 stderr=subprocess.STDOUT,
             )  # fmt: skip

@@ -1,41 +1,47 @@
 """Prefect's server, a work pool, our deployments and a worker, all on this machine: `make server`.
 
-Ctrl-C stops it in this order: first the runs, which end as at Ctrl-C, then worker and server.
+Ctrl-C stops it in this order: first the runs, which end as at Ctrl-C, then worker and server. If
+this process is killed, they end in the same way by themselves (flows/ops/attached.py).
 """
 
-import contextlib
+import sys
+
+if __name__ == "__main__" and sys.argv[1:] == ["deploy"]:  # the imports below take seconds
+    print("Registering the deployments of prefect.yaml ...", flush=True)
+
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, NoReturn
+from pathlib import Path
+from typing import Annotated
 
 import httpx
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists
-from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_SERVER_API_PORT
 
 from autoencoders.errors import PipelineError
-from flows.ops.automations import HEARTBEAT, crash_dead_runs, notify_about_dead_runs
-from flows.ops.notifications import WEBHOOK
-from flows.ops.schedules import deployments_to_apply
-from flows.ops.supervisor import SupervisedProcess, running_processes
+from flows.ops.automations import HEARTBEAT
+from flows.ops.deploying import POOL, register
+from flows.ops.instance import Instance
+from flows.ops.login import LOGIN, login_environment, require_login
+from flows.ops.pages import PAGES, UI_VERSION, keep_to_this_server
+from flows.ops.supervisor import SupervisedProcess
 from flows.options import HOME, run_command
 
-POOL = "local-process"
 STARTUP_TIMEOUT = 180
 """Seconds within which the server must answer; its first start creates a database."""
+UI_API = "PREFECT_SERVER_UI_API_URL"
+"""Prefect's variable of where its pages look for the API."""
 ENVIRONMENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_UI_API_URL": "/api",  # relative: right under every name the UI is reached by
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    UI_API: "/api",  # relative: right under every name the UI is reached by
+    # In a terminal, `prefect server start` would offer to change the user's profile
+    "PREFECT_CLI_PROMPT": "false",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     # Fewer, larger writes: SQLite refuses a transaction that has read what another one has since
@@ -45,8 +51,18 @@ ENVIRONMENT = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
 """Defaults for the server and its runs; variables that are already set take precedence."""
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # compared with, not listened on
+Flag = Annotated[bool, Parameter(negative="")]
 
 app = App(name="server", help=__doc__)
+
+
+class Stopped(BaseException):
+    """A signal to end arrived."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
 
 
 @app.default
@@ -55,32 +71,27 @@ def main(
     host: str = "127.0.0.1",
     port: Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))] = None,
     runs: Annotated[int, Parameter(validator=Number(gte=1))] = 4,
+    without_login: Flag = False,
+    stop_with_parent: Flag = False,
 ) -> None:
     """Start everything and keep it running until Ctrl-C.
 
     Args:
         host: Address the server listens on: by default reachable from this machine only; 0.0.0.0
-            makes it reachable from the network.
+            makes it reachable from the network, if PREFECT_API_AUTH_STRING=USER:PASSWORD is set.
         port: Port of the server; by default Prefect's own, 4200.
         runs: Maximum number of concurrent runs. Only one of them trains at a time.
+        without_login: Listen on the network without a log-in: something else protects the server.
+        stop_with_parent: Stop when the process that started this one has gone, as `make` does.
     """
-    # Shells start background jobs with SIGINT ignored, and children would inherit that
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    port = port or PREFECT_SERVER_API_PORT.value()
-    require_free_port(port)
-    url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/api"  # noqa: S104
-    environment = {**ENVIRONMENT, **os.environ, "PREFECT_API_URL": url}
-    prefect = partial(SupervisedProcess, folder=HOME, environment=environment)
-    server = prefect("server", "start", "--host", host, "--port", str(port))
-    worker = prefect("worker", "start", "--pool", POOL, "--limit", str(runs))
+    parent = os.getppid() if stop_with_parent else None
+    _stop_at_signals()
     try:
-        server.start()
-        wait_until_ready(url, server)
-        register(url, environment)
-        worker.start()
-        supervise(url, server, worker)
-    finally:
-        shut_down(server, worker)
+        require_login(host, without_login=without_login)
+        _serve(host, port or PREFECT_SERVER_API_PORT.value(), runs, parent)
+    except Stopped as stopped:
+        print("Stopped: the server, its worker and their runs have ended.", flush=True)
+        sys.exit(stopped.code)
 
 
 @app.command
@@ -91,61 +102,115 @@ def deploy() -> None:
     Raises:
         PipelineError: If there is none, or it refuses the deployments.
     """
+    _stop_at_signals()
     url = PREFECT_API_URL.value()
     if url is None:
         raise PipelineError(
             problem="There is no Prefect server to deploy to.",
             advice="Start one with `make server`, or set PREFECT_API_URL to the address of yours.",
         )
-    register(url, {**os.environ, "PREFECT_API_URL": url})
+    try:
+        print(*register(url, {**os.environ, **login_environment()}), f"Done, at {url}.", sep="\n")
+    except Stopped as stopped:
+        print("Stopped: some deployments may be up to date, others not; deploy again.", flush=True)
+        sys.exit(stopped.code)
 
 
-def supervise(url: str, server: SupervisedProcess, worker: SupervisedProcess) -> NoReturn:
-    """Say how to use the server, then restart whatever dies, until an exception ends it."""
+def _stop_at_signals() -> None:
+    # Shells start background jobs with SIGINT ignored, and children would inherit that
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise Stopped(number)
+
+
+def _serve(host: str, port: int, runs: int, parent: int | None) -> None:
+    """Start server and worker, and restart whatever dies, until an exception ends it."""
+    instance = Instance(PREFECT_HOME.value())
+    own = "127.0.0.1" if host in EVERYWHERE else host
+    address = f"http://{f'[{own}]' if ':' in own else own}:{port}"
+    require_free_port(own, port)
+    environment = _environment(address)
+    prefect = partial(SupervisedProcess, folder=HOME, environment=environment)
+    server = prefect("server", "start", "--host", host, "--port", str(port), holds=[instance.lock])
+    worker = prefect(
+        "worker", "start", "--pool", POOL, "--limit", str(runs),
+        holds=[instance.lock, server.lifeline],  # the server outlives the worker, and hears of it
+    )  # fmt: skip
+    try:
+        instance.publish(address)
+        server.start()
+        wait_until_ready(f"{address}/api", server)
+        keep_to_this_server(Path(environment[PAGES]), environment[UI_API])
+        register(f"{address}/api", environment)
+        worker.start()
+        _print_usage(host, address, environment)
+        _supervise(server, worker, parent)
+    finally:
+        instance.withdraw()
+        _shut_down(server, worker)
+
+
+def _environment(address: str) -> dict[str, str]:
+    """Return the environment variables of server, worker and runs."""
+    return {
+        **ENVIRONMENT,
+        PAGES: str(PREFECT_HOME.value() / "pages"),
+        "PREFECT_UI_URL": f"{address}/{UI_VERSION}",  # where links in logs lead to
+        **os.environ,
+        **login_environment(),
+        "PREFECT_API_URL": f"{address}/api",
+    }
+
+
+def _print_usage(host: str, address: str, environment: Mapping[str, str]) -> None:
+    url = environment["PREFECT_UI_URL"]
+    if host in EVERYWHERE:
+        print(f"From other machines: {url.replace('127.0.0.1', socket.getfqdn())}")
+    if LOGIN in environment:
+        print(f"It asks for the log-in of {LOGIN}, which its users set too.")
     print(
-        f"Prefect UI: {url.removesuffix('/api')}\n"
-        f"In another terminal:  export PREFECT_API_URL={url}\n"
-        "  prefect deployment run full/quick --watch\n"
+        f"Prefect UI: {url}\n"
+        f"In another terminal:  export PREFECT_API_URL={address}/api PREFECT_UI_URL={url}\n"
+        f"  {Path(sys.executable).with_name('prefect')} deployment run full/quick --watch\n"
         "Ctrl-C stops it.",
         flush=True,
     )
-    while True:
+
+
+def _supervise(server: SupervisedProcess, worker: SupervisedProcess, parent: int | None) -> None:
+    while parent in (None, os.getppid()):
         time.sleep(0.5)
         server.restart_if_dead()
         worker.restart_if_dead()
 
 
-def shut_down(server: SupervisedProcess, worker: SupervisedProcess) -> None:
-    """Stop runs, worker and server in this order, so that each can still report to the next."""
+def _shut_down(server: SupervisedProcess, worker: SupervisedProcess) -> None:
+    """Stop worker and server in this order, so that runs can still report how they ended."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt this
     print("Stopping: active runs end now and resume when they are run again.", flush=True)
-    worker.stop_children()  # a worker that is stopped would wait for its runs, not stop them
     worker.stop()
     server.stop()
 
 
-def require_free_port(port: int) -> None:
+def require_free_port(address: str, port: int) -> None:
     """Check that nothing listens on a port of this machine.
 
     Raises:
-        PipelineError: If something does; it names the processes that an earlier `make server` left
-            behind when it was killed.
+        PipelineError: If something does. An earlier server of ours would have been waited for, so
+            it belongs to somebody else.
     """
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)):
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        if probe.connect_ex((address, port)):
             return
-    leftovers = [
-        str(process.pid)
-        for process in running_processes()
-        if process.command.startswith(sys.executable)
-        and ("server start" in process.command or f"--pool {POOL}" in process.command)
-    ]
-    stop = f"it and its worker (kill {' '.join(leftovers)})" if leftovers else "it"
     raise PipelineError(
-        problem=f"Port {port} is already in use.",
-        advice=f"If that is a server of yours, use it or stop {stop}; or choose another port with "
-        "--port.",
+        problem=f"Port {port} is already in use, by another program or somebody else's server.",
+        advice="Choose another one with --port. If it is a Prefect server that you want to use, "
+        "run `make deploy` there instead of a server of your own.",
     )
 
 
@@ -170,43 +235,6 @@ def wait_until_ready(url: str, server: SupervisedProcess) -> None:
         problem=f"Prefect's server did not answer at {url} within {STARTUP_TIMEOUT} s.",
         advice="See its last lines above, then start it again.",
     )
-
-
-def register(url: str, environment: Mapping[str, str]) -> None:
-    """Create or update the work pool, the automations and the deployments of `prefect.yaml`.
-
-    Args:
-        url: Address of the server's API.
-        environment: All environment variables of `prefect deploy`.
-
-    Raises:
-        PipelineError: If the server does not answer, or refuses them.
-    """
-    try:
-        with temporary_settings({PREFECT_API_URL: url}):
-            with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
-                client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-            crash_dead_runs()
-            notify_about_dead_runs(os.environ.get(WEBHOOK))
-            deployments = deployments_to_apply(HOME / "prefect.yaml")
-    except httpx.HTTPError as error:
-        raise PipelineError(
-            problem=f"The server at {url} cannot be used: {error}.",
-            advice="Check that it is running; if it requires a login, set PREFECT_API_AUTH_STRING.",
-        ) from error
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
-        file.write(deployments)
-        file.flush()
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all",
-             "--prefect-file", file.name],
-            cwd=HOME, env=dict(environment), capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        raise PipelineError(
-            problem=f"The server at {url} refused the deployments:\n{done.stdout}{done.stderr}",
-            advice="Fix prefect.yaml and run `make deploy`.",
-        )
 
 
 if __name__ == "__main__":

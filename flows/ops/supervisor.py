@@ -1,37 +1,49 @@
-"""A child process that is restarted when it dies, and what is running on this machine."""
+"""A child process that is restarted when it dies, and that ends with this one."""
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-GRACE_PERIOD = 10
-"""Seconds that a process and its children each have to exit before they are killed."""
+from flows.ops.attached import GRACE_PERIOD
+
+ENDING = 2 * GRACE_PERIOD + 5
+"""Seconds within which a process ends by itself once nobody holds its lifeline any more."""
 MAX_BACKOFF = 60.0
 """Longest pause, in seconds, before a process that keeps dying is restarted."""
 
 
 class SupervisedProcess:
-    """One of Prefect's long-running commands, restarted when it dies."""
+    """One of Prefect's long-running commands, restarted when it dies.
 
-    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str]) -> None:
+    It runs for as long as somebody holds its lifeline, the writing end of a pipe: this process
+    does, and so do the processes that are given it (see flows/ops/attached.py).
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        holds: Sequence[int] = (),
+    ) -> None:
         """Describe the process; `start` starts it.
 
         Args:
             arguments: Prefect's command, such as "server", "start"; the first one names it.
             folder: Its working directory.
             environment: All of its environment variables.
+            holds: Open files that it is given, among them the lifelines of processes that must
+                outlive it.
         """
         self.name = arguments[0]
-        # In a terminal, `prefect server start` would offer to change the user's profile
-        self._command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+        self._command = [sys.executable, "-m", "flows.ops.attached", "prefect", *arguments]
         self._folder = folder
         self._environment = dict(environment)
+        self._holds = tuple(holds)
+        self._standard_input, self.lifeline = os.pipe()
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._backoff = 0.0
@@ -44,7 +56,8 @@ class SupervisedProcess:
             cwd=self._folder,
             env=self._environment,
             start_new_session=True,
-            stdin=subprocess.DEVNULL,
+            stdin=self._standard_input,
+            pass_fds=self._holds,
         )
 
     def has_exited(self) -> bool:
@@ -62,52 +75,13 @@ class SupervisedProcess:
         print(f"Prefect's {self.name} has died; starting it again.", flush=True)
         self.start()
 
-    def stop_children(self) -> None:
-        """Terminate its child processes and wait until they have exited, or the grace period."""
-        deadline = time.monotonic() + GRACE_PERIOD
-        while children := self._children():
-            for child in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGTERM)
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.5)
-
-    def _children(self) -> list[int]:
-        if self._process is None:
-            return []
-        parent = self._process.pid
-        return [process.pid for process in running_processes() if process.parent == parent]
-
     def stop(self) -> None:
-        """Terminate it; kill it if it outlives the grace period."""
-        if self._process is None or self.has_exited():
+        """Let go of it and wait until it has ended, with everything that it started."""
+        os.close(self.lifeline)
+        if self._process is None:
             return
-        self._process.terminate()
         try:
-            self._process.wait(GRACE_PERIOD)
-        except subprocess.TimeoutExpired:
+            self._process.wait(ENDING)
+        except subprocess.TimeoutExpired:  # it is stopped by a debugger, say
             self._process.kill()
             self._process.wait()
-
-
-@dataclass(frozen=True)
-class RunningProcess:
-    """One line of `ps`."""
-
-    pid: int
-    parent: int
-    command: str
-    """Program and arguments; empty for some kernel and zombie processes."""
-
-
-def running_processes() -> list[RunningProcess]:
-    """Return every process of this machine."""
-    listing = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,args="],  # noqa: S607  # wherever the system keeps it
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    rows = [[*line.split(None, 2), ""] for line in listing.splitlines()]
-    return [RunningProcess(int(pid), int(parent), command) for pid, parent, command, *_ in rows]
