@@ -1,11 +1,12 @@
 PYTHON ?= python3
 KILLS ?= 100
+MINUTES ?= 30
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quick full server deploy check test test-long test-all bench bench-full soak lock
+.PHONY: help setup quick full server deploy check test test-long test-all bench bench-full soak day lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,9 @@ bench-full: $(READY)  ## measure the reference job whole, and bfloat16 against f
 
 soak: $(READY)  ## kill the pipeline KILLS times at random moments and compare the bytes (100)
 	$(BIN)/python -m tests.system.soak $(KILLS)
+
+day: $(READY)  ## let a schedule run for MINUTES (30) while server and worker are killed at random
+	$(BIN)/python -m tests.system.day $(MINUTES)
 
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	--custom-compile-command "make lock" --extra build pyproject.toml

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from prefect.cli.deploy._models import DeploymentConfig
@@ -136,6 +139,46 @@ def test_a_run_by_hand_uses_the_server_that_is_there(served, tmp_path):
     Project(served.project.folder, environment).run("full.py", *options)
 
     assert served.states()[: -before or None] == ["COMPLETED"]
+
+
+@pytest.mark.slow
+def test_the_pages_speak_to_their_server_alone(served):
+    """They advertise nothing, may connect nowhere else, and links lead to those with drawings."""
+    root = f"http://127.0.0.1:{served.port}"
+    settings = httpx.get(f"{root}/api/admin/settings", trust_env=False).json()["server"]
+    pages = [httpx.get(f"{root}/{name}/", trust_env=False).text for name in ("v2", "flows")]
+    link = served.project.folder / "link"
+    run = served.prefect("deployment", "run", "full/nightly")
+    served.environment["PREFECT_UI_URL"] = f"{root}/v2"
+    linked = served.prefect("deployment", "run", "full/nightly", "-p", f"artifacts={link}")
+    del served.environment["PREFECT_UI_URL"]
+
+    assert settings["analytics_enabled"] is False
+    assert settings["ui"]["show_promotional_content"] is False
+    assert all("connect-src 'self' ws: wss:\"" in page for page in pages)
+    assert f"{root}/v2/runs/flow-run/" in linked.stdout
+    assert f"export PREFECT_API_URL={root}/api PREFECT_UI_URL={root}/v2\n" in served.output()
+    assert run.returncode == 0
+    served.wait(link.exists, 120)
+    served.wait(lambda: set(served.states()) <= {"COMPLETED"}, 120)
+    assert f"{root}/v2/runs/flow-run/" in served.output(), "in the log of a run"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no browser")
+@pytest.mark.parametrize("path", ["v2/dashboard", "dashboard"])
+def test_a_browser_asks_no_analytics_host(served, tmp_path, path):
+    """The log of its connections has this server and, for its own purposes, its maker's."""
+    log = tmp_path / "connections.json"
+    subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}",
+         "--virtual-time-budget=10000", f"--log-net-log={log}", "--dump-dom",
+         f"http://127.0.0.1:{served.port}/{path}"], capture_output=True, timeout=120,
+    )  # fmt: skip
+    hosts = set(re.findall(r'"url":"https?://([^/":?]+)', log.read_text()))
+
+    assert "127.0.0.1" in hosts
+    assert {host for host in hosts if "amplitude" in host or "prefect" in host} == set()
 
 
 def test_commands_send_heartbeats_often_enough():
