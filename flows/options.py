@@ -1,21 +1,15 @@
 """Command lines: settings over a preset, and one clear line for every error a user can cause."""
 
-import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx
-import prefect
 from cyclopts import App, CycloptsError, Parameter, Token
 from prefect.settings import (
-    PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_SERVER_ANALYTICS_ENABLED,
-    PREFECT_SERVER_API_PORT,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-    PREFECT_UI_URL,
     temporary_settings,
 )
 from pydantic import ValidationError
@@ -23,8 +17,7 @@ from pydantic import ValidationError
 from autoencoders.settings import PresetName, Settings
 from flows.advice import RESUME, USER_ERRORS, on_the_command_line
 from flows.ops.automations import HEARTBEAT
-from flows.ops.login import LOGIN, login_environment
-from flows.ops.pages import UI_VERSION
+from flows.ops.running import reach_this_machine, running_server
 from flows.terminal import leave, output_errors, prepare_output
 
 HOME = Path(__file__).resolve().parents[1]
@@ -59,7 +52,6 @@ PREFECT_DEFAULTS = {
     PREFECT_SERVER_ANALYTICS_ENABLED: False,  # else a machine without a network logs an error
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT,
 }
-HERE = "127.0.0.1,localhost"
 
 
 def run_command(app: App) -> None:
@@ -71,14 +63,12 @@ def run_command(app: App) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    for name in ("NO_PROXY", "no_proxy"):  # else Prefect would look for this machine behind a proxy
-        os.environ[name] = ",".join(filter(None, [os.environ.get(name), HERE]))
+    reach_this_machine()
     app.suppress_keyboard_interrupt = False  # it would end without a word
     try:
         with (
             output_errors(),
-            temporary_settings(set_defaults={**PREFECT_DEFAULTS, **_running_server()}),
+            temporary_settings(set_defaults={**PREFECT_DEFAULTS, **running_server()}),
         ):
             app(exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
@@ -89,23 +79,6 @@ def run_command(app: App) -> None:
         leave(128 + stopped.number, f"stopped. {RESUME}")
     except KeyboardInterrupt:
         leave(130, f"stopped. {RESUME}")
-
-
-def _running_server() -> dict[Any, str]:
-    """Return where `make server` answers, if it does: no temporary server is needed then.
-
-    A server named by Prefect's own settings takes precedence over it.
-    """
-    url = f"http://127.0.0.1:{PREFECT_SERVER_API_PORT.value()}/api"
-    try:
-        login = login_environment().get(LOGIN)
-        auth = httpx.BasicAuth(*login.split(":", 1)) if login else None
-        answer = httpx.get(f"{url}/admin/version", timeout=1, trust_env=False, auth=auth).text
-    except httpx.HTTPError:
-        return {}  # nobody there, or somebody else
-    pages = f"{url.removesuffix('api')}{UI_VERSION}"
-    ours = answer.strip() == f'"{prefect.__version__}"'
-    return {PREFECT_API_URL: url, PREFECT_UI_URL: pages} if ours else {}
 
 
 class _Stopped(BaseException):

@@ -14,6 +14,8 @@ from typing import IO
 from autoencoders.errors import PipelineError
 from flows.ops.supervisor import ENDING
 
+RECORD = "make-server.json"
+"""Name of the file that says where the server is, and is locked while it is."""
 PATIENCE = 3
 """Seconds before a server that holds its lock counts as running: it may have been told to end."""
 
@@ -33,7 +35,7 @@ class Instance:
         """
         try:
             home.mkdir(parents=True, exist_ok=True)
-            self._supervisor = (home / "make-server.json").open("a+", encoding="utf-8")
+            self._supervisor = (home / RECORD).open("a+", encoding="utf-8")
             self._processes = (home / "make-server.processes").open("a", encoding="utf-8")
         except OSError as error:
             raise PipelineError(
@@ -79,6 +81,16 @@ class Instance:
                     f"They hold a file open, and `lsof {self._processes.name}` names them.",
                 )
             time.sleep(0.2)
+
+
+def published(home: Path) -> str | None:
+    """Return where the server of a PREFECT_HOME answers, if one is running."""
+    try:
+        with (home / RECORD).open(encoding="utf-8") as file:
+            running = file.read()
+            return json.loads(running)["url"] if running and not _locked(file) else None
+    except OSError:
+        return None  # there was never one
 
 
 def _locked(file: IO[str]) -> bool:

@@ -29,6 +29,7 @@ from flows.ops.deploying import POOL, register
 from flows.ops.instance import Instance
 from flows.ops.login import LOGIN, login_environment, require_login
 from flows.ops.pages import PAGES, UI_VERSION, keep_to_this_server
+from flows.ops.running import reach_this_machine, running_server
 from flows.ops.supervisor import SupervisedProcess
 from flows.options import HOME, run_command
 
@@ -86,6 +87,7 @@ def main(
     """
     parent = os.getppid() if stop_with_parent else None
     _stop_at_signals()
+    reach_this_machine()
     try:
         require_login(host, without_login=without_login)
         _serve(host, port or PREFECT_SERVER_API_PORT.value(), runs, parent)
@@ -103,7 +105,8 @@ def deploy() -> None:
         PipelineError: If there is none, or it refuses the deployments.
     """
     _stop_at_signals()
-    url = PREFECT_API_URL.value()
+    reach_this_machine()
+    url = PREFECT_API_URL.value() or running_server().get(PREFECT_API_URL)
     if url is None:
         raise PipelineError(
             problem="There is no Prefect server to deploy to.",

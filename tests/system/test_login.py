@@ -94,6 +94,17 @@ def test_the_password_is_in_no_list_of_processes_and_in_no_log(served):
 
 
 @pytest.mark.slow
+def test_a_run_by_hand_without_the_log_in_starts_no_second_server(served):
+    """It would use the same database; the message says what to set."""
+    environment = {**served.environment, "PREFECT_API_URL": ""}
+    del environment["PREFECT_API_AUTH_STRING"]
+    refused = Project(served.project.folder, environment).run("full.py", code=1)
+
+    assert f"at http://127.0.0.1:{served.port}, asks for a log-in" in refused
+    assert "Set PREFECT_API_AUTH_STRING=USER:PASSWORD" in refused
+
+
+@pytest.mark.slow
 def test_a_deploy_without_the_log_in_says_what_to_set(served):
     """In one line."""
     environment = {**served.environment}

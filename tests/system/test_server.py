@@ -132,9 +132,10 @@ def test_a_schedule_fires_and_a_new_deploy_changes_nothing(served):
 
 @pytest.mark.slow
 def test_a_run_by_hand_uses_the_server_that_is_there(served, tmp_path):
-    """Without being told where it is."""
+    """Without being told where it is, on whichever port: a second one would use its database."""
     before = len(served.states())
     environment = {**served.environment, "PREFECT_API_URL": ""}
+    del environment["PREFECT_SERVER_API_PORT"]
     options = ("--data", served.project.folder / "data", "--artifacts", tmp_path, *SMALL)
     Project(served.project.folder, environment).run("full.py", *options)
 

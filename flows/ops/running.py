@@ -1,0 +1,52 @@
+"""The server that runs on this machine already, and how Prefect's clients reach it."""
+
+import os
+from typing import Any
+
+import httpx
+import prefect
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_SERVER_API_PORT, PREFECT_UI_URL
+
+from autoencoders.errors import PipelineError
+from flows.ops.instance import published
+from flows.ops.login import LOGIN, login_environment
+from flows.ops.pages import UI_VERSION
+
+HERE = "127.0.0.1,localhost"
+
+
+def reach_this_machine() -> None:
+    """Set environment variables so that Prefect looks for this machine behind no proxy."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(dict.fromkeys(filter(None, [os.environ.get(name), HERE])))
+
+
+def running_server() -> dict[Any, str]:
+    """Return the settings that lead to the server of this machine; none if there is none, or if
+    PREFECT_API_URL names a server.
+
+    It is that of our PREFECT_HOME, on whichever port: another one would use its database too.
+    Failing that, one of the same version on Prefect's own port.
+
+    Raises:
+        PipelineError: If that of our PREFECT_HOME asks for a log-in, and there is none or another.
+    """
+    if PREFECT_API_URL.value():
+        return {}
+    ours = published(PREFECT_HOME.value())
+    url = ours or f"http://127.0.0.1:{PREFECT_SERVER_API_PORT.value()}"
+    login = login_environment().get(LOGIN)
+    auth = httpx.BasicAuth(*login.split(":", 1)) if login else None
+    try:
+        answer = httpx.get(f"{url}/api/admin/version", timeout=1, trust_env=False, auth=auth)
+    except httpx.HTTPError:
+        return {}  # nobody there, or somebody else
+    if ours and answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise PipelineError(
+            problem=f"The server that runs here, at {url}, asks for a log-in.",
+            advice=f"Set {LOGIN}=USER:PASSWORD as where it was started.",
+        )
+    if answer.text.strip() != f'"{prefect.__version__}"':
+        return {}
+    return {PREFECT_API_URL: f"{url}/api", PREFECT_UI_URL: f"{url}/{UI_VERSION}"}
