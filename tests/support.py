@@ -191,8 +191,11 @@ class Served:
 
     def kill(self, *words: str) -> None:
         """Kill every process below this one whose command contains one of the words."""
-        for process, command in descendants(self.process.pid).items():
-            if any(word in command for word in words):
+        below = descendants(self.process.pid)
+        for word in words:
+            found = [process for process, command in below.items() if word in command]
+            assert found, f"no {word!r} among {below}"
+            for process in found:
                 os.kill(process, signal.SIGKILL)
 
     def prefect(self, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -241,7 +244,7 @@ def edit(file: Path, old: str, new: str) -> Callable[[], object]:
 def descendants(process: int) -> dict[int, str]:
     """Return the commands of all processes below a process, by process id."""
     shown = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
     ).stdout
     rows = [line.split(None, 2) for line in shown.splitlines()]
     found: dict[int, str] = {}
