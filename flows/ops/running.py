@@ -12,6 +12,8 @@ from flows.ops.instance import published
 from flows.ops.login import LOGIN, login_environment
 from flows.ops.pages import UI_VERSION
 
+PATIENCE = 20
+"""Seconds that the server of our PREFECT_HOME has to answer, on a busy machine."""
 HERE = "127.0.0.1,localhost"
 
 
@@ -30,7 +32,7 @@ def running_server() -> dict[Any, str]:
     Failing that, one of the same version on Prefect's own port.
 
     Raises:
-        PipelineError: If that of our PREFECT_HOME asks for a log-in, and there is none or another.
+        PipelineError: If that of our PREFECT_HOME does not answer, or asks for another log-in.
     """
     if PREFECT_API_URL.value():
         return {}
@@ -39,9 +41,16 @@ def running_server() -> dict[Any, str]:
     login = login_environment().get(LOGIN)
     auth = httpx.BasicAuth(*login.split(":", 1)) if login else None
     try:
-        answer = httpx.get(f"{url}/api/admin/version", timeout=1, trust_env=False, auth=auth)
-    except httpx.HTTPError:
-        return {}  # nobody there, or somebody else
+        answer = httpx.get(
+            f"{url}/api/admin/version", timeout=PATIENCE if ours else 1, trust_env=False, auth=auth
+        )
+    except httpx.HTTPError as error:
+        if ours is None:
+            return {}  # nobody there, or somebody else
+        raise PipelineError(
+            problem=f"The server that runs here, at {url}, does not answer.",
+            advice="It may be starting: try again, or stop it. Another one would use its database.",
+        ) from error
     if ours and answer.status_code == httpx.codes.UNAUTHORIZED:
         raise PipelineError(
             problem=f"The server that runs here, at {url}, asks for a log-in.",
