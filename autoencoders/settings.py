@@ -4,7 +4,8 @@ Plain values without behaviour: a stage receives them as values, which are part 
 so an edit of this file alone recomputes nothing.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,22 +18,58 @@ class _Settings(BaseModel):
         frozen=True,  # a run cannot change its own settings
         extra="forbid",  # a misspelt name is an error, not a no-op
         use_attribute_docstrings=True,  # the sentence under a field is its help everywhere
+        model_title_generator=lambda model: model.__name__.removesuffix("Settings") or "Settings",
+        field_title_generator=lambda name, info: name.replace("_", " ").capitalize(),
         allow_inf_nan=False,
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """End the help of each field with its range, as the field itself has it."""
+        for name, field in cls.model_fields.items():
+            allowed = _range(field.metadata)
+            if allowed and name in cls.__annotations__:  # not inherited, so not ended yet
+                field.description = f"{field.description} {allowed}"
+        cls.model_rebuild(force=True)
+
+
+def _range(constraints: Iterable[object]) -> str:
+    """Return a range in words, such as "From 1 to 4."; nothing where there is none."""
+    names = ("ge", "gt", "le", "lt", "multiple_of")
+    bounds = {
+        name: _number(getattr(one, name))
+        for one in constraints
+        for name in names
+        if hasattr(one, name)
+    }
+    if "ge" in bounds and "le" in bounds:
+        words = [f"from {bounds['ge']} to {bounds['le']}"]
+    else:
+        said = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+        words = [f"{word} {bounds[name]}" for name, word in said.items() if name in bounds]
+    if "multiple_of" in bounds:
+        words.append(f"a multiple of {bounds['multiple_of']}")
+    text = ", ".join(words)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _number(bound: float) -> str:
+    if isinstance(bound, int) and bound.bit_count() == 1 and bound > 2**32:
+        return f"2**{bound.bit_length() - 1}"
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 class ImageSettings(_Settings):
     """The shape of one image; a CSV row holds height x width x channels values."""
 
     height: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 28
-    """Height of an image in pixels, from 4 to 4096; a multiple of 4, since the network halves it
-    twice."""
+    """Height of an image in pixels; the network halves it twice."""
 
     width: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 28
-    """Width of an image in pixels, from 4 to 4096; a multiple of 4."""
+    """Width of an image in pixels; the network halves it twice."""
 
     channels: Annotated[int, Field(ge=1, le=4)] = 1
-    """Channels per pixel, from 1 to 4: 1 for greyscale, 3 for colour."""
+    """Channels per pixel: 1 for greyscale, 3 for colour."""
 
 
 class NoiseSettings(_Settings):
@@ -43,8 +80,8 @@ class NoiseSettings(_Settings):
     salt_and_pepper replaces some pixels by black or white."""
 
     factor: Annotated[float, Field(ge=0, le=10)] = 0.5
-    """Strength of the noise. For gaussian, the standard deviation in units of the pixel range,
-    from 0 to 10; for salt_and_pepper, the share of replaced pixels, from 0 to 1."""
+    """Strength of the noise. For gaussian, the standard deviation in units of the pixel range; for
+    salt_and_pepper, the share of replaced pixels, at most 1."""
 
     @model_validator(mode="after")
     def _share_is_at_most_one(self) -> "NoiseSettings":
@@ -60,25 +97,25 @@ class TrainingSettings(_Settings):
     """How both networks are trained."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 50
-    """Number of passes over the training images, from 1 to 100,000."""
+    """Number of passes over the training images."""
 
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
-    """Images per training step, from 1 to 1,000,000."""
+    """Images per training step."""
 
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the training images held out for validation, between 0 and 1; the test images are
-    never used for it."""
+    """Share of the training images held out for validation; the test images are never used for
+    it."""
 
     learning_rate: Annotated[float, Field(ge=1e-9, le=1)] = 0.001
-    """Learning rate of RMSprop, from 1e-9 to 1; 0.001 is Keras's default."""
+    """Learning rate of RMSprop; 0.001 is Keras's default."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Compute dtype of training. auto picks bfloat16 on machines with hardware support for it and
     float32 on all others, where bfloat16 takes several times as long."""
 
     threads: Annotated[int, Field(ge=0, le=4096)] = 0
-    """Threads per operation, from 1 to 4096; 0 takes one per core that the process may use. The
-    number decides the last bits of sums, so only equal numbers give equal bytes."""
+    """Threads per operation; 0 takes one per core that the process may use. The number decides the
+    last bits of sums, so only equal numbers give equal bytes."""
 
     keep: Literal["last", "best"] = "last"
     """Which weights are kept: those after the last epoch, as in the course, or those after the
@@ -98,8 +135,7 @@ class Settings(_Settings):
     """Settings of one run; the defaults are the reference."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Seed of everything random: validation split, initial weights, shuffling, noise. At least 0
-    and below 2**63."""
+    """Seed of everything random: validation split, initial weights, shuffling, noise."""
 
     image: ImageSettings = ImageSettings()
     noise: NoiseSettings = NoiseSettings()

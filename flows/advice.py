@@ -1,21 +1,27 @@
-"""What a user can do, in the words of the command line.
+"""What a user can do, in the words of the place where it is read.
 
-The engine's errors state the problem and a general advice; here is a better one where a command or
-an option helps.
+Errors are written for the command line: they name settings as its options. The engine's errors
+state the problem and a general advice; here is a better one where a command or an option helps. A
+deployment and a call from Python have parameters instead of options.
 """
 
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal
+
 from autoencoders.errors import PipelineError
+from autoencoders.settings import Settings
 from tasks.engine.errors import (
     DiskFullError,
     EngineError,
     NotWritableError,
     PlaceError,
 )
+from tasks.engine.refusals import Refusals
 
-RESUME = (
-    "Nothing is lost: fix the cause and run the same command again. It resumes from the last "
-    "finished step; a training resumes from its last finished epoch."
-)
 USER_ERRORS = (PipelineError, EngineError)
 """Everything that a user can fix: shown as one message, without a traceback."""
 COMMANDS: dict[type[Exception], str] = {
@@ -28,8 +34,87 @@ COMMANDS: dict[type[Exception], str] = {
         "Remove what is in the way, or give another folder with --artifacts, and run again."
     ),
 }
+RESUME = (
+    "Nothing is lost: fix the cause and run it again. It resumes from the last finished step; a "
+    "training resumes from its last finished epoch."
+)
+ARGUMENTS = ("data", "artifacts", "preset")
+"""Options of the main job that are parameters of the same name; all others are settings."""
+
+Place = Literal["command line", "Python", "deployment"]
+_PLACE: ContextVar[Place] = ContextVar("place", default="deployment")
 
 
-def on_the_command_line(error: PipelineError | EngineError) -> str:
-    """Return the message of an error, with advice that names commands and options."""
-    return f"{error.problem} {COMMANDS.get(type(error), error.advice)}".strip()
+@contextmanager
+def read_in(place: Place) -> Iterator[None]:
+    """Word what is said within this block for this place."""
+    token = _PLACE.set(place)
+    try:
+        yield
+    finally:
+        _PLACE.reset(token)
+
+
+@contextmanager
+def called_from_python() -> Iterator[None]:
+    """Word what is said within this block for a call from Python, unless a command made it."""
+    with read_in("command line" if _PLACE.get() == "command line" else "Python"):
+        yield
+
+
+def resume() -> str:
+    """Say what to do about a run that was stopped or failed."""
+    what = "the same command" if _PLACE.get() == "command line" else "it"
+    return RESUME.replace("run it", f"run {what}")
+
+
+def in_words(error: PipelineError | EngineError) -> str:
+    """Return the message of an error, in the words of the place where it is read."""
+    text = f"{error.problem} {COMMANDS.get(type(error), error.advice)}".strip()
+    return text if _PLACE.get() == "command line" else in_parameters(text)
+
+
+def _word(error: Exception) -> None:
+    """Make `in_words` the text of an error."""
+    assert isinstance(error, USER_ERRORS)
+    error.problem, error.advice = in_words(error), ""
+
+
+REFUSALS = Refusals(USER_ERRORS, _word)
+
+
+def in_parameters(text: str) -> str:
+    """Return a text in which options of the command line are the parameters of the flow.
+
+    Options with values become one value of the parameter: `--image.height 8 --image.width 8` is
+    `settings={"image": {"height": 8, "width": 8}}`. One without a value is only named.
+    """
+    return _OPTIONS.sub(_as_parameters, text)
+
+
+def _names() -> list[str]:
+    names = list(ARGUMENTS)
+    for group, field in Settings.model_fields.items():
+        inner = getattr(field.annotation, "model_fields", None)
+        names += [f"{group}.{name}" for name in inner] if inner else [group]
+    return names
+
+
+_OPTION = rf"--(?:{'|'.join(map(re.escape, _names()))})\b"
+_VALUE = r"[\d]+(?:\.\d+)?\b"
+_OPTIONS = re.compile(rf"{_OPTION} {_VALUE}(?: {_OPTION} {_VALUE})*|{_OPTION}")
+
+
+def _as_parameters(match: re.Match[str]) -> str:
+    words = match[0].replace("--", "").split()
+    if len(words) == 1:
+        name = words[0]
+        return f"`{name}`" if name in ARGUMENTS else f"`settings.{name}`"
+    settings: dict[str, Any] = {}
+    for name, value in zip(words[::2], words[1::2], strict=True):
+        *groups, field = name.split(".")
+        place = settings
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[field] = json.loads(value)
+    return f"settings={json.dumps(settings)}"

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cyclopts import App
-from prefect import flow
 
 from autoencoders.settings import REFERENCE, PresetName, ResolvedSettings, Settings, apply_preset
+from flows.advice import REFUSALS
+from flows.by_hand import job
 from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, METRICS
+from flows.finished import FinishedRun
+from flows.naming import run_name, tag_run
 from flows.ops.machine import operations
 from flows.ops.notifications import notify_failure
 from flows.options import (
@@ -29,6 +32,7 @@ from flows.results import Results
 from tasks.add_noise import add_noise
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.logs import run_logger
+from tasks.engine.refusals import telling
 from tasks.engine.runner import Steps
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
@@ -139,13 +143,13 @@ def draw_figures(step: Steps, files: Files) -> None:
         files[f"figures/{figure.name}.png"] = made[f"{figure.name}.png"]
 
 
-@flow(name="full", persist_result=False, on_failure=[notify_failure], on_crashed=[notify_failure])
+@job(name="full", flow_run_name=run_name, on_failure=[notify_failure], on_crashed=[notify_failure])
 def full(
     data: Path = SAMPLE,
     preset: PresetName = "reference",
     settings: Settings | None = None,
     artifacts: Path = ARTIFACTS,
-) -> str:
+) -> FinishedRun:
     """Turn four CSV files into two trained networks, their test metrics and figures.
 
     Args:
@@ -157,11 +161,15 @@ def full(
         artifacts: Folder for all results; what is there already is reused.
 
     Returns:
-        The folder of this run.
+        The finished run: its metrics, and where its files are.
+
+    Raises:
+        PipelineError, EngineError: If the user can fix what is wrong; the message says how.
     """
+    tag_run(preset, data)
     resolved = resolve_settings(apply_preset(preset, settings))
     store, values = Store(artifacts), resolved.model_dump(mode="json")
-    with Run(store, values, find_files(data), operations()) as run:
+    with telling(REFUSALS), Run(store, values, find_files(data), operations()) as run:
         files = pipeline(run.step, run.data, resolved)
         results = Results(run.data, files, resolved, run.lineage())
         for line in results.warnings():
@@ -171,7 +179,7 @@ def full(
             {"summary.md": results.summary_file()},
             results.pages(),
         )
-    return str(published.folder)
+    return FinishedRun(published.folder)
 
 
 app = App(name="full", help=__doc__)
@@ -186,9 +194,9 @@ def main(
     settings: SettingsOptions = REFERENCE,
 ) -> None:
     """Run the whole pipeline."""
-    folder = Path(full(data, preset, settings, artifacts))
-    print((folder / "summary.md").read_text(encoding="utf-8").partition("![")[0])
-    print(f"Everything is in {folder}, also as {artifacts.absolute() / 'latest'}")
+    run = full(data, preset, settings, artifacts)
+    print(run.summary())
+    print(f"Everything is in {run.folder}, also as {artifacts.absolute() / 'latest'}")
 
 
 if __name__ == "__main__":

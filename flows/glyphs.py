@@ -11,11 +11,13 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
-from prefect import flow
 
+from flows.advice import REFUSALS
+from flows.by_hand import job
 from flows.ops.machine import operations
 from flows.options import ARTIFACTS, Artifacts, run_command
 from tasks.draw_glyphs import draw_glyphs
+from tasks.engine.refusals import telling
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
 from tasks.formats.fonts import find_fonts
@@ -23,7 +25,7 @@ from tasks.formats.fonts import find_fonts
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 
 
-@flow(name="glyphs", persist_result=False)
+@job(name="glyphs")
 def glyphs(
     fonts: Path,
     out: Path,
@@ -44,8 +46,7 @@ def glyphs(
     """
     store = Store(artifacts)
     settings = {"train": train, "test": test, "seed": seed}
-    files = {f"font {index}": path for index, path in enumerate(find_fonts(fonts), start=1)}
-    with Run(store, settings, files, operations()) as run:
+    with telling(REFUSALS), Run(store, settings, _files(fonts), operations()) as run:
         # By content, so that it does not matter where the fonts lie and what their files are called
         ordered = {ref.sha256: ref for ref in sorted(run.data.values(), key=lambda ref: ref.sha256)}
         drawn = run.step(
@@ -54,6 +55,10 @@ def glyphs(
         for name, ref in drawn.files.items():
             store.export(ref, out / name)
         run.publish(drawn.files, latest=False)
+
+
+def _files(fonts: Path) -> dict[str, Path]:
+    return {f"font {index}": path for index, path in enumerate(find_fonts(fonts), start=1)}
 
 
 app = App(name="glyphs", help=__doc__)

@@ -1,24 +1,18 @@
 """Command lines: settings over a preset, and one clear line for every error a user can cause."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter, Token
-from prefect.settings import (
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    PREFECT_SERVER_ANALYTICS_ENABLED,
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-    temporary_settings,
-)
 from pydantic import ValidationError
 
 from autoencoders.settings import PresetName, Settings
-from flows.advice import RESUME, USER_ERRORS, on_the_command_line
-from flows.ops.automations import HEARTBEAT
-from flows.ops.running import reach_this_machine, running_server
-from flows.terminal import leave, output_errors, prepare_output
+from flows.advice import USER_ERRORS, in_words, read_in, resume
+from flows.by_hand import delivered
+from flows.terminal import end_now, leave, output_errors, prepare_output
 
 HOME = Path(__file__).resolve().parents[1]
 SAMPLE = HOME / "data" / "sample"
@@ -47,11 +41,8 @@ Preset = Annotated[
 ]
 SettingsOptions = Annotated[Settings, Parameter(name="*")]
 
-PREFECT_DEFAULTS = {
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,  # 20 s are too short on a busy disk
-    PREFECT_SERVER_ANALYTICS_ENABLED: False,  # else a machine without a network logs an error
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT,
-}
+DRAIN_SECONDS = 10
+"""How long Prefect may take at the end to deliver what is left of logs and events."""
 
 
 def run_command(app: App) -> None:
@@ -63,22 +54,36 @@ def run_command(app: App) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
-    reach_this_machine()
     app.suppress_keyboard_interrupt = False  # it would end without a word
+    with read_in("command line"), _ending_soon():
+        try:
+            with output_errors():
+                app(exit_on_error=False, print_error=False, result_action="return_value")
+        except CycloptsError as error:
+            leave(2, f"{_option_error(error)}\nSee --help for every option.")
+        except USER_ERRORS as error:
+            leave(1, in_words(error))
+        except _Stopped as stopped:
+            leave(128 + stopped.number, f"stopped. {resume()}")
+        except KeyboardInterrupt:
+            leave(130, f"stopped. {resume()}")
+
+
+@contextmanager
+def _ending_soon() -> Iterator[None]:
+    """End the process even if a server that is gone never takes the last logs and events.
+
+    Python waits at its end for Prefect's services, and these try for minutes.
+    """
+    code = 0
     try:
-        with (
-            output_errors(),
-            temporary_settings(set_defaults={**PREFECT_DEFAULTS, **running_server()}),
-        ):
-            app(exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        leave(2, f"{_option_error(error)}\nSee --help for every option.")
-    except USER_ERRORS as error:
-        leave(1, on_the_command_line(error))
-    except _Stopped as stopped:
-        leave(128 + stopped.number, f"stopped. {RESUME}")
-    except KeyboardInterrupt:
-        leave(130, f"stopped. {RESUME}")
+        yield
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+        raise
+    finally:
+        if not delivered(DRAIN_SECONDS):
+            end_now(code)
 
 
 class _Stopped(BaseException):

@@ -1,16 +1,17 @@
 """What a machine's owner sets by environment variables; no result depends on it."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from autoencoders.errors import PipelineError
-from flows.advice import USER_ERRORS
 from tasks.engine.limits import Limit
 from tasks.engine.runs import Operations
 
 TRAININGS = "AUTOENCODERS_TRAININGS"
-"""Environment variable: how many trainings run on this machine at the same time; default 1."""
+"""Environment variable: how many trainings run at the same time; default 1."""
+SLOTS = "AUTOENCODERS_SLOTS"
+"""Environment variable: the folder in which trainings take their turns. Runs that name the same one
+wait for each other; by default, those do that share an artifacts folder."""
 KEEP_RUNS = "AUTOENCODERS_KEEP_RUNS"
 """Environment variable: how many finished runs stay in an artifacts folder; by default all."""
 
@@ -19,17 +20,23 @@ def operations() -> Operations:
     """Return how runs behave on this machine.
 
     Raises:
-        PipelineError: If a variable is set to anything but a positive whole number.
+        PipelineError: If a variable has a value that it cannot have.
     """
+    slots, folder = _positive(TRAININGS) or 1, _folder(SLOTS)
     training = Limit(
-        slots=_positive(TRAININGS) or 1,
-        lock=Path(tempfile.gettempdir()) / "autoencoders-training",  # shared by all users
+        slots,
+        folder,
+        f"To train at the same time, set {TRAININGS} to {slots + 1} or more"
+        + (f", or unset {SLOTS}." if folder else ", or use another artifacts folder."),
     )
-    return Operations(
-        limits={"training": training},
-        keep_runs=_positive(KEEP_RUNS),
-        expected_errors=USER_ERRORS,
-    )
+    return Operations(limits={"training": training}, keep_runs=_positive(KEEP_RUNS))
+
+
+def _folder(name: str) -> Path | None:
+    text = os.environ.get(name, "")
+    if text and not Path(text).is_dir():
+        raise PipelineError(f"{name}={text}: expected a folder.", "Make it, or unset it.")
+    return Path(text) if text else None
 
 
 def _positive(name: str) -> int | None:

@@ -1,6 +1,5 @@
 """What happens when a run fails or crashes: a log line that says what to do, and a webhook call."""
 
-import logging
 import os
 from typing import Any
 
@@ -8,16 +7,18 @@ import httpx
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.logging.loggers import flow_run_logger
 
-from flows.advice import RESUME
+from flows.advice import resume
+from tasks.engine.logs import Logger
+from tasks.engine.refusals import log_reason
 
 WEBHOOK = "AUTOENCODERS_WEBHOOK"
 """Environment variable: the URL that receives a JSON POST when a run fails or crashes."""
 
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
-
 
 def notify_failure(flow: Any, flow_run: FlowRun, state: State) -> None:
     """Report how a run ended and how to resume it; a hook that Prefect calls.
+
+    The reason is in the log already.
 
     Args:
         flow: The flow that was run.
@@ -26,11 +27,11 @@ def notify_failure(flow: Any, flow_run: FlowRun, state: State) -> None:
     """
     logger = flow_run_logger(flow_run)
     message = (state.message or "no message").strip()
-    text = f"Run {flow_run.name} of {flow.name} ended as {state.name}: {message} {RESUME}"
-    logger.error(text)
+    log_reason(logger, f"The run has ended as {state.name}. {resume()}")
     if url := os.environ.get(WEBHOOK):
         content = {
-            "text": text,  # the field that chats such as Slack and Mattermost display
+            "text": f"Run {flow_run.name} of {flow.name} ended as {state.name}: {message} "
+            f"{resume()}",  # the field that chats such as Slack and Mattermost display
             "flow": flow.name,
             "run": flow_run.name,
             "state": state.name,

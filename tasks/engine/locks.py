@@ -80,21 +80,29 @@ def shared_lock(path: Path) -> int | None:
     Returns:
         The open file descriptor that holds the lock, or None if another process has it.
     """
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        with contextlib.suppress(FileExistsError):  # another process was faster
-            descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o444)
-            os.fchmod(descriptor, 0o444)  # whatever the user's umask
-            os.close(descriptor)
-        descriptor = os.open(path, flags)
+    descriptor = _opened_shared(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _opened_shared(path: Path) -> int:
+    """Open a lock file of every user, to lock it and, if that is allowed, to write into it."""
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.open(path, os.O_RDWR | flags)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | flags)
+    except FileNotFoundError:
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            # Never together with an existing file: Linux refuses that in a folder such as /tmp
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, 0o666)
+            os.fchmod(descriptor, 0o666)  # whatever the user's umask
+            return descriptor
+        return os.open(path, os.O_RDWR | flags)
 
 
 def is_locked(path: Path) -> bool:

@@ -18,8 +18,18 @@ from .locks import is_locked, lock_file, try_lock, unlock
 from .logs import run_logger
 from .manifest import Artifact
 from .store import Store
+from .waiting import holder as holder_of
+from .waiting import sign, wait_for
 
-SERIALIZER = JSONSerializer(object_encoder=None, object_decoder=None)
+
+def error_text(value: object) -> str:
+    """Return the text of an error; what a stage returns is plain JSON."""
+    if isinstance(value, BaseException):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value.")
+
+
+SERIALIZER = JSONSerializer(object_encoder=f"{__name__}.{error_text.__name__}", object_decoder=None)
 """Plain JSON: Prefect's default decoder imports whatever class a record names."""
 
 
@@ -98,16 +108,19 @@ class KernelLocks(LockManager):
         if self.is_lock_holder(key, holder):
             return True
         path = _lock_file(key)
-        started = time.monotonic()
-        next_notice = 0.0
-        while (descriptor := try_lock(path)) is None:
-            waited = time.monotonic() - started
-            if acquire_timeout is not None and waited >= acquire_timeout:
-                return False
-            if waited >= next_notice:
-                run_logger().info("Another run is computing %s; waiting for it.", path.name)
-                next_notice += 60
-            time.sleep(0.1)
+        descriptor = wait_for(
+            lambda: try_lock(path),
+            lambda: (
+                f"Waiting for the result of {holder_of(path)}: it computes the same. To compute "
+                "it here instead, end that process."
+            ),
+            run_logger().info,
+            pause=0.1,
+            seconds=acquire_timeout,
+        )
+        if descriptor is None:
+            return False
+        sign(descriptor)
         self._held[key] = (holder, descriptor)
         return True
 
@@ -133,8 +146,11 @@ class KernelLocks(LockManager):
         unlock(_lock_file(key), descriptor)
 
     def is_locked(self, key: str) -> bool:
-        """Return whether any process of this machine holds the lock of `key`."""
-        return key in self._held or is_locked(_lock_file(key))
+        """Return whether any process of this machine holds the lock of `key`.
+
+        What a task that failed leaves has a key of Prefect's own, for which there is no lock.
+        """
+        return key in self._held or ("/" in key and is_locked(_lock_file(key)))
 
     def is_lock_holder(self, key: str, holder: str) -> bool:
         """Return whether `holder`, in this process, holds the lock of `key`."""

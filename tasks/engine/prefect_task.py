@@ -14,6 +14,7 @@ from prefect.transactions import IsolationLevel
 from .limits import Limit, slot
 from .prefect_cache import SERIALIZER, ArtifactStorage, KernelLocks, address
 from .progress import StepReport
+from .refusals import telling_once
 from .retries import DELAYS, retry_condition
 from .stage import Stage
 from .store import Store
@@ -32,10 +33,13 @@ def prefect_task(stage: Stage) -> Task[..., dict[str, Any]]:
     def run(
         root: str, label: str, inputs: dict[str, Any], key: str, limits: Mapping[str, Limit]
     ) -> dict[str, Any]:
-        report = StepReport(label)
+        report, store = StepReport(label), Store(Path(root))
         limit = limits.get(stage.limit) if stage.limit else None
-        with slot(stage.limit or "", limit, lambda line: report(line, None)):
-            return stage.compute(Store(Path(root)), inputs, report).model_dump()
+        with (
+            telling_once(retried=True),
+            slot(stage.limit or "", limit, store, lambda line: report(line, None)),
+        ):
+            return stage.compute(store, inputs, report).model_dump()
 
     task = Task(
         run,

@@ -1,5 +1,6 @@
 """A run from its first line to its last: journal, steps, publishing, Prefect's pages, pruning."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,16 @@ from typing import Any, Self
 
 from prefect.runtime import flow_run
 
-from .errors import EngineError, StoreError
+from .errors import StoreError
 from .gc import collect_garbage
 from .handles import ArtifactRef
 from .journal import Journal
 from .limits import Limit
 from .lineage import lineage
-from .logs import hide_tracebacks, run_logger
+from .logs import run_logger
 from .pages import Page, show
 from .published import PublishedRun, publish_run
+from .refusals import telling_once
 from .runner import Runner, input_refs
 from .store import Store
 
@@ -29,8 +31,6 @@ class Operations:
     """How many stages run at a time, by the name of the limit that they count against."""
     keep_runs: int | None = None
     """How many finished runs are kept when a run ends; None keeps all."""
-    expected_errors: tuple[type[Exception], ...] = ()
-    """Errors that a user can fix, beside the engine's own: logged without a traceback."""
 
 
 class Run:
@@ -59,7 +59,6 @@ class Run:
         Raises:
             InputError: If a file of the user cannot be read.
         """
-        hide_tracebacks(EngineError, *operations.expected_errors)
         self.store = store
         self.data = input_refs(data)
         self.operations = operations
@@ -73,6 +72,7 @@ class Run:
         self.step = Runner(store, self.journal, operations.limits)
         self._pages: Sequence[Page] = ()
         self._published: PublishedRun | None = None
+        self._context = contextlib.ExitStack()
 
     def lineage(self) -> str:
         """Return in Markdown which files each step so far has read."""
@@ -105,7 +105,10 @@ class Run:
 
     def __enter__(self) -> Self:
         """Open the journal."""
-        self.journal.__enter__()
+        with telling_once(), contextlib.ExitStack() as stack:
+            stack.enter_context(self.journal)
+            stack.enter_context(telling_once())
+            self._context = stack.pop_all()
         return self
 
     def __exit__(
@@ -115,7 +118,7 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         """Close the journal; of a run that was published, show the results and remove old runs."""
-        self.journal.__exit__(kind, error, trace)
+        self._context.__exit__(kind, error, trace)
         if error is None and self._published is not None:
             show(self._pages, self._published.folder)
             if self.operations.keep_runs is not None:

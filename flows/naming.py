@@ -1,0 +1,82 @@
+"""What a run is called: what differs from the reference, so that a list of runs reads as a list of
+experiments."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from coolname.data import config
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+
+from autoencoders.settings import PRESETS, PresetName, Settings, apply_preset
+
+WORDS = frozenset(word for words in config.values() for word in words.get("words", ()))  # type: ignore[attr-defined]
+"""What Prefect makes names of runs from: an adjective and an animal."""
+LONGEST = 80
+"""Characters of a name; a list shows no more."""
+
+
+def run_name() -> str:
+    """Return the name of the flow run under way; Prefect calls this when it begins.
+
+    A name that somebody has chosen is kept, also that of a run that is retried.
+    """
+    given = flow_run.name or ""
+    if not WORDS.issuperset(given.split("-")):
+        return given
+    parameters = flow_run.parameters
+    try:
+        return experiment(parameters["preset"], parameters["settings"])
+    except ValueError:  # settings that contradict each other; the flow says so
+        return given
+
+
+def experiment(preset: PresetName, settings: Settings | None) -> str:
+    """Return in a few words how these settings differ from their preset."""
+    before, after = PRESETS[preset], apply_preset(preset, settings)
+    changed = dict(_changes(before.model_dump(), after.model_dump()))
+    words = [] if changed and preset == "reference" else [preset]
+    return ", ".join([*words, *_in_words(changed)])[:LONGEST]
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the settings that differ, by dotted name."""
+    for name, value in new.items():
+        if isinstance(value, Mapping):
+            for inner, changed in _changes(old[name], value):
+                yield f"{name}.{inner}", changed
+        elif value != old[name]:
+            yield name, value
+
+
+def _in_words(changed: dict[str, Any]) -> Iterator[str]:
+    sides = {name: value for name, value in changed.items() if name.startswith("image.")}
+    if sides:
+        yield "images " + " x ".join(f"{value}" for value in sides.values())
+    for name, value in changed.items():
+        field = name.rpartition(".")[2].replace("_", " ")
+        match name:
+            case "training.epochs":
+                yield f"{value} epoch{'s' if value > 1 else ''}"
+            case "noise.factor":
+                yield f"noise {value:g}"
+            case "noise.kind":
+                yield value.replace("_", " ")
+            case _ if name in sides:
+                continue
+            case _ if isinstance(value, bool):
+                yield field if value else f"no {field}"
+            case _:
+                yield f"{field} {value:g}" if isinstance(value, float) else f"{field} {value}"
+
+
+def tag_run(preset: PresetName, data: Path) -> None:
+    """Tag the flow run under way with its preset and the name of its data folder."""
+    context = FlowRunContext.get()
+    assert context is not None and context.flow_run is not None
+    tags = list(dict.fromkeys([*context.flow_run.tags, preset, data.absolute().name]))
+    if tags != context.flow_run.tags:
+        assert isinstance(context.client, SyncPrefectClient)
+        context.client.update_flow_run(context.flow_run.id, tags=tags)
