@@ -37,8 +37,11 @@ def experiment(preset: PresetName, settings: Settings | None) -> str:
     """Return in a few words how these settings differ from their preset."""
     before, after = PRESETS[preset], apply_preset(preset, settings)
     changed = dict(_changes(before.model_dump(), after.model_dump()))
-    words = [] if changed and preset == "reference" else [preset]
-    return ", ".join([*words, *_in_words(changed)])[:LONGEST]
+    words: list[str] = [] if changed and preset == "reference" else [preset]
+    words += _in_words(changed)
+    while len(", ".join(words)) > LONGEST:
+        words = [*words[:-2], "…"]
+    return ", ".join(words)
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -51,25 +54,28 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[s
             yield name, value
 
 
-def _in_words(changed: dict[str, Any]) -> Iterator[str]:
-    sides = {name: value for name, value in changed.items() if name.startswith("image.")}
-    if sides:
-        yield "images " + " x ".join(f"{value}" for value in sides.values())
+def _in_words(changed: dict[str, Any]) -> list[str]:
+    """Return a few words per changed setting, in the order of the settings."""
+    sides = [str(value) for name, value in changed.items() if name.startswith("image.")]
+    words = [f"images {' x '.join(sides)}"] if sides else []
     for name, value in changed.items():
         field = name.rpartition(".")[2].replace("_", " ")
-        match name:
-            case "training.epochs":
-                yield f"{value} epoch{'s' if value > 1 else ''}"
-            case "noise.factor":
-                yield f"noise {value:g}"
-            case "noise.kind":
-                yield value.replace("_", " ")
-            case _ if name in sides:
-                continue
+        match name.split("."):
+            case ["image", _]:
+                pass
+            case ["training", "epochs"]:
+                words.append(f"{value} epoch{'s' if value > 1 else ''}")
+            case ["noise", "factor"]:
+                words.append(f"noise {value:g}")
+            case ["noise", "kind"]:
+                words.append(value.replace("_", " "))
             case _ if isinstance(value, bool):
-                yield field if value else f"no {field}"
+                words.append(field if value else f"no {field}")
             case _:
-                yield f"{field} {value:g}" if isinstance(value, float) else f"{field} {value}"
+                words.append(
+                    f"{field} {value:g}" if isinstance(value, float) else f"{field} {value}"
+                )
+    return words
 
 
 def tag_run(preset: PresetName, data: Path) -> None:

@@ -7,16 +7,18 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import NoReturn
-
-from rich.console import Console
+from pathlib import Path
+from typing import NoReturn, TextIO
 
 REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def leave(code: int, message: str) -> NoReturn:
-    """End with this exit code and one message."""
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"error: {message}")
+    """End with this exit code and one message, whether or not anybody reads it."""
+    try:
+        print(f"error: {message}", file=sys.stderr, flush=True)
+    except OSError:
+        _abandon(sys.stderr)
     sys.exit(code)
 
 
@@ -43,12 +45,15 @@ def output_errors() -> Iterator[None]:
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where an error can still be reported
     except BrokenPipeError:  # whoever read our output has seen enough
-        _abandon_output()
-        sys.exit(128 + signal.SIGPIPE)
+        _end_unread()
+    except SystemExit as left:
+        if isinstance(left.__context__, BrokenPipeError):  # as Rich takes it
+            _end_unread()
+        raise
     except OSError as error:
         if error.filename is not None or error.errno not in REFUSED:
             raise
-        _abandon_output()
+        _abandon(sys.stdout)
         leave(1, f"the output cannot be written ({error.strerror}).")
     except UnicodeEncodeError as error:
         if "surrogates" not in error.reason:
@@ -56,7 +61,14 @@ def output_errors() -> Iterator[None]:
         leave(1, "a path has a name that this locale cannot spell. Set PYTHONUTF8=1.")
 
 
-def _abandon_output() -> None:
+def _end_unread() -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        _abandon(stream)
+    sys.exit(128 + signal.SIGPIPE)
+
+
+def _abandon(stream: TextIO | None) -> None:
     """Let Python's own flush at the end go nowhere."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if stream is not None:
+        with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
