@@ -38,17 +38,17 @@ class FinishedRun:
     @property
     def figures(self) -> dict[str, Path]:
         """The PNG files, by the name of the figure."""
-        return self._files("figures")
+        return self._files("figures/*.png")
 
     @property
     def models(self) -> dict[str, Path]:
         """The `.keras` files, by the name of the network."""
-        return self._files("models")
+        return self._files("models/*.keras")
 
     @property
     def histories(self) -> dict[str, Path]:
         """The CSV files of the loss per epoch, by the name of the network."""
-        return self._files("history")
+        return self._files("history/*.csv")
 
     @property
     def per_image(self) -> Path:
@@ -75,8 +75,8 @@ class FinishedRun:
         """
         return load_network(self.models[network])
 
-    def _files(self, folder: str) -> dict[str, Path]:
-        return {path.stem: path for path in sorted((self.folder / folder).iterdir())}
+    def _files(self, pattern: str) -> dict[str, Path]:
+        return {path.stem: path for path in sorted(self.folder.glob(pattern))}
 
     def __repr__(self) -> str:
         """Return the folder and the metrics, a line per method."""

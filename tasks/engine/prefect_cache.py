@@ -111,8 +111,8 @@ class KernelLocks(LockManager):
         descriptor = wait_for(
             lambda: try_lock(path),
             lambda: (
-                f"Waiting for the result of {holder_of(path)}: it computes the same. To compute "
-                "it here instead, end that process."
+                f"Waiting for {holder_of(path)}, which computes the same; its result will be "
+                "used. To compute it here instead, end that process."
             ),
             run_logger().info,
             pause=0.1,
