@@ -321,20 +321,44 @@ def test_a_run_is_saved_outside_of_the_artifacts(project, tmp_path):
     assert "cp -r" in project.run("cli.py", "save", "--help")
 
 
-@pytest.mark.parametrize(
-    ("output", "code"), [("| true; exit ${PIPESTATUS[0]}", 141), ("> /dev/full", 1), (">&-", 0)]
-)
-@pytest.mark.parametrize("form", ["", "--json"])
-def test_output_that_nobody_takes_is_no_traceback(project, output, code, form):
-    """A closed pipe, a full disk, a closed file."""
-    command = f"{sys.executable} {project.folder}/flows/cli.py runs {form} {output}"
-    done = subprocess.run(
-        ["bash", "-c", command], env=project.environment, capture_output=True, text=True
-    )
+PIPE = "; exit ${PIPESTATUS[0]}"
 
+
+@pytest.mark.parametrize(
+    ("output", "code"),
+    [
+        (f"| true{PIPE}", 141), (f"2>&1 | true{PIPE}", 141), (f"2>&- | true{PIPE}", 141),
+        ("> /dev/full", 1), (">&-", 0), (">&- 2>&-", 0),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cli.py runs", "cli.py runs --json", "cli.py explain train", "cli.py verify",
+        "cli.py compare latest latest --json", "cli.py gc --keep-last 9 --dry-run", "cli.py plan",
+        "cli.py save --help", "full.py --help",
+    ],
+)  # fmt: skip
+def test_output_that_nobody_takes_is_no_traceback(project, output, code, command):
+    """A closed pipe, a full disk, a closed file; also with Python's development mode, which tells
+    of everything that is left undone."""
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -X dev {project.folder}/flows/{command} {output}"],
+        env=project.environment, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == code
     assert "Traceback" not in done.stderr
-    assert done.returncode in ({code, 1} if code == 141 else {code})  # Rich ends with 1 by itself
+    assert "BrokenPipe" not in done.stderr
     assert ("cannot be written" in done.stderr) == ("full" in output)
+
+
+def test_an_error_that_nobody_reads_keeps_its_code(project):
+    """A script sees it even where standard error is a closed pipe."""
+    script = f"{sys.executable} {project.folder}/flows/cli.py runs --bad 2>&1 | true{PIPE}"
+    done = subprocess.run(["bash", "-c", script], env=project.environment, capture_output=True)
+
+    assert done.returncode == 2
 
 
 def test_a_terminal_without_our_characters_shows_others(project, tmp_path):

@@ -149,9 +149,8 @@ def test_a_killed_server_leaves_a_store_to_resume_from(straight, tmp_path):
     finally:
         server.kill()
         server.wait()
-    wait_for(process, "EventsWorker - Still processing items")  # the run itself has ended
-    process.kill()  # Prefect would try for minutes to deliver its events, 7 s each
-    process.communicate()
+    process.communicate(timeout=120)  # by itself, without minutes of trying to deliver its events
+    assert process.returncode == 1
     assert published_is_whole(artifacts)
 
     again = start(artifacts, data, environment)
