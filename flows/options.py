@@ -1,6 +1,8 @@
 """Command lines: settings over a preset, and one clear line for every error a user can cause."""
 
 import signal
+import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,14 +77,17 @@ def _ending_soon() -> Iterator[None]:
 
     Python waits at its end for Prefect's services, and these try for minutes.
     """
-    code = 0
+    code = 1
     try:
         yield
+        code = 0
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
         raise
     finally:
         if not delivered(DRAIN_SECONDS):
+            if isinstance(sys.exc_info()[1], Exception):
+                traceback.print_exc()
             end_now(code)
 
 
