@@ -4,38 +4,34 @@ What a deployment gets from its worker, such a run needs from here: a Prefect se
 it, and errors that are told to the caller.
 """
 
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import httpx
-import prefect
 from prefect import Flow
 from prefect.context import FlowRunContext
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_SERVER_ANALYTICS_ENABLED,
-    PREFECT_SERVER_API_PORT,
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
 
 from autoencoders.errors import PipelineError
 from flows.advice import called_from_python
 from flows.ops.automations import HEARTBEAT
+from flows.ops.running import reach_this_machine, running_server
+from flows.ops.temporary import temporary_server
 from tasks.engine.refusals import raising
 
 P = ParamSpec("P")
 R = TypeVar("R")
 DEFAULTS = {
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,  # 20 s are too short on a busy disk
     PREFECT_SERVER_ANALYTICS_ENABLED: False,  # else a machine without a network logs an error
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT,
 }
-HERE = "127.0.0.1,localhost"
 ANSWER_SECONDS = 10
 """How long a server that is named may take to answer at all."""
 
@@ -70,40 +66,15 @@ def job(**options: Any) -> Callable[[Callable[P, R]], Job[P, R]]:
 
 @contextmanager
 def _by_hand() -> Iterator[None]:
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    for name in ("NO_PROXY", "no_proxy"):  # else Prefect would look for this machine behind a proxy
-        os.environ[name] = ",".join(dict.fromkeys(filter(None, [os.environ.get(name), HERE])))
-    with (
-        called_from_python(),
-        raising(),
-        temporary_settings(set_defaults={**DEFAULTS, **_running_server()}),
-    ):
-        yield
-
-
-def _running_server() -> dict[Any, str]:
-    """Return where Prefect's server is, if it is not in the settings anyway.
-
-    One named by Prefect's own settings takes precedence over what `make server` has started on this
-    machine; without either, a temporary one will be started.
-
-    Raises:
-        PipelineError: If the one that is named does not answer.
-    """
-    if url := PREFECT_API_URL.value():
-        _require_answer(url)
-        return {}
-    url = f"http://127.0.0.1:{PREFECT_SERVER_API_PORT.value()}/api"
-    try:
-        answer = httpx.get(f"{url}/admin/version", timeout=1, trust_env=False).text
-    except httpx.HTTPError:
-        answer = ""  # nobody there, or somebody else
-    if answer.strip() == f'"{prefect.__version__}"':
-        return {PREFECT_API_URL: url}
-    from flows.ops.temporary import TemporaryServer  # the server's code takes long to import
-
-    TemporaryServer()
-    return {}
+    reach_this_machine()
+    with called_from_python(), raising(), temporary_settings(set_defaults=DEFAULTS):
+        if url := PREFECT_API_URL.value():
+            _require_answer(url)
+            server: Mapping[Any, str] = {}
+        else:
+            server = running_server() or temporary_server()
+        with temporary_settings(server):
+            yield
 
 
 def _require_answer(url: str) -> None:

@@ -22,9 +22,14 @@ GRACE_PERIOD = 10
 
 def main() -> None:
     """Run the module that the first argument names with the others as its arguments."""
-    threading.Thread(target=_end_with_pipe, name="attached", daemon=True).start()
+    attach()
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def attach() -> None:
+    """From now on, end this process when its standard input is closed."""
+    threading.Thread(target=_end_with_pipe, name="attached", daemon=True).start()
 
 
 def _end_with_pipe() -> None:

@@ -51,7 +51,7 @@ def running(data, alone, tmp_path):
     for number in (process.pid, *below):
         if not gone({number: ""}):
             os.kill(number, signal.SIGKILL)
-    process.communicate()
+    process.wait()
 
 
 @pytest.mark.parametrize(
