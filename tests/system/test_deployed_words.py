@@ -36,7 +36,7 @@ def test_a_refused_run_says_why_and_what_to_set(served, tmp_path):
     reason = 'say so: settings={"image": {"height": 12, "width": 12}}.'
 
     assert done.returncode == 1
-    assert watched.count(reason) == 1
+    assert watched.count(reason) == 1, watched
     assert "--image" not in watched
     assert "Traceback" not in watched
     assert "Failed to write result" not in watched
@@ -68,7 +68,7 @@ def test_a_run_is_named_by_its_settings_and_tagged(served, tmp_path):
 
 def test_a_name_that_somebody_chose_is_kept(served, tmp_path):
     """Also when the run is retried."""
-    options = ("--watch", "--name", "before-lunch", "--tag", "trial")
+    options = ("--watch", "--flow-run-name", "before-lunch", "--tag", "trial")
     done = served.deployed("quick", tmp_path, *options, training={"epochs": 1})
     assert done.returncode == 0, done.stdout + done.stderr
     run = newest(served)
