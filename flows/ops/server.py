@@ -44,6 +44,9 @@ ENVIRONMENT = {
     # In a terminal, `prefect server start` would offer to change the user's profile
     "PREFECT_CLI_PROMPT": "false",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
+    # Else `prefect deployment run --watch` shows states alone: not why a run has failed
+    "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
+    "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     # Fewer, larger writes: SQLite refuses a transaction that has read what another one has since
     # changed ("database is locked"), however long it is willing to wait

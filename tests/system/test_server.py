@@ -182,16 +182,17 @@ def test_a_browser_asks_no_analytics_host(served, tmp_path, path):
     assert {host for host in hosts if "amplitude" in host or "prefect" in host} == set()
 
 
-def test_commands_send_heartbeats_often_enough():
+def test_runs_by_hand_send_heartbeats_often_enough(server_environment):
     """The server crashes runs that send none; Prefect's own default is every three minutes."""
     code = (
-        "from cyclopts import App\nfrom flows.options import run_command\n"
-        "from prefect.settings import get_current_settings as current\napp = App()\n"
-        "app.default(lambda: print(current().flows.heartbeat_frequency))\nrun_command(app)\n"
+        "from prefect.settings import get_current_settings as current\n"
+        "from flows.by_hand import job\n"
+        "job(name='probe')(lambda: print(current().flows.heartbeat_frequency))()\n"
     )
     shown = subprocess.run(
-        [sys.executable, "-c", code], cwd=HOME, capture_output=True, text=True, check=True
-    ).stdout
+        [sys.executable, "-c", code],
+        cwd=HOME, env=server_environment, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
 
     assert 4 * int(shown) <= HEARTBEAT_TIMEOUT
 
