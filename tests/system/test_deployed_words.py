@@ -89,3 +89,18 @@ def test_a_retried_run_keeps_its_name(served, tmp_path):
 
     assert first["name"] == newest(served)["name"] == "quick, seed 4"
     assert first["id"] == newest(served)["id"]
+
+
+def test_a_cancelled_run_ends_and_says_so(served, tmp_path):
+    """As Prefect's pages cancel it: nothing of it is left, and nothing looks like a failure."""
+    before = len(served.output())
+    served.deployed("quick", tmp_path, training={"epochs": 100_000})
+    served.wait(lambda: "epoch 20/" in served.output()[before:], 120)
+    run = newest(served)
+    served.prefect("flow-run", "cancel", run["id"])
+    served.wait(lambda: newest(served)["state"]["type"] == "CANCELLED", 120)
+    done = served.deployed("quick", tmp_path, "--watch", training={"epochs": 1})
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in served.output()[before:]
+    assert [path.name for path in (tmp_path / "locks").glob("train-*")] == []
