@@ -41,8 +41,8 @@ def fused_form(network: keras.Sequential, precision: "Precision") -> Form:
 
     Args:
         network: Its variables are read anew at each call; the form has none of its own.
-        precision: Compute dtype of all layers but the last. Weights, the last layer and its
-            output are float32 in any case.
+        precision: Compute dtype of all layers but the last with weights. Weights, that layer and
+            its output are float32 in any case.
 
     Returns:
         A function of images, float32 (n, height, width, channels), whose output is float32. All
@@ -104,9 +104,10 @@ def _fused_steps(layers: list[Any], precision: "Precision") -> Iterator[Form]:
         pooled = bool(layers) and _is_pooling(layers[0]) and _is_monotone(layer.activation)
         if pooled:
             layers.pop(0)
-        # The last layer makes the pixels; with the 8 significant bits of bfloat16 they would come
-        # out about as coarse as bytes
-        dtype = tf.dtypes.as_dtype(precision if layers else "float32")
+        # The last layer with weights makes the pixels, which may still be cropped; with the 8
+        # significant bits of bfloat16 they would come out about as coarse as bytes
+        last = not any(later.weights for later in layers)
+        dtype = tf.dtypes.as_dtype("float32" if last else precision)
         yield _convolution_step(layer, dtype, upsampled=upsampled, pooled=pooled)
 
 

@@ -7,6 +7,10 @@ import pandas as pd
 
 from autoencoders.randomness import derived_seed
 
+HALVED = 4
+"""What height and width are divided by in the middle of the network."""
+NO_BORDER = ((0, 0), (0, 0))
+
 
 def build_network(shape: tuple[int, int, int], seed: int) -> keras.Model:
     """Build the reference convolutional autoencoder, untrained.
@@ -14,23 +18,25 @@ def build_network(shape: tuple[int, int, int], seed: int) -> keras.Model:
     The code in the middle has (height / 4) x (width / 4) x 128 values, 6,272 for the 784 pixels
     of a 28 x 28 image: a bottleneck in resolution, not a compression.
 
+    Sides that cannot be halved twice get a border of zeros, as wide on one side as on the other up
+    to a pixel, which is cut off again at the end; the network takes and returns `shape`, and no
+    loss counts the border.
+
     Args:
-        shape: (height, width, channels); height and width are multiples of 4.
+        shape: (height, width, channels), any sizes.
         seed: Seed of the initial weights (Glorot uniform, one stream per layer).
 
     Returns:
         A model from images in [0, 1] to images in [0, 1] of the same shape, float32.
-
-    Raises:
-        ValueError: If the height or the width is not a multiple of 4.
     """
     height, width, channels = shape
-    if height % 4 or width % 4:
-        raise ValueError(f"`shape` must have a height and a width that are multiples of 4, since "
-                         f"the network halves them twice. Received: {shape}")  # fmt: skip
+    border = (_border(height), _border(width))
+    bordered = border != NO_BORDER
     conv = _convolutions(seed)
     layers = [
         keras.Input(shape, name="image"),  # (n, h, w, c)
+        # From here to the last layer, h and w are the next multiples of 4
+        *([keras.layers.ZeroPadding2D(border, name="pad")] if bordered else []),
         conv("encode_1", 32, "relu"),
         keras.layers.MaxPooling2D(2, name="pool_1"),  # (n, h/2, w/2, 32)
         conv("encode_2", 64, "relu"),
@@ -41,8 +47,15 @@ def build_network(shape: tuple[int, int, int], seed: int) -> keras.Model:
         conv("decode_2", 64, "relu"),
         keras.layers.UpSampling2D(2, name="upsample_2"),  # (n, h, w, 64)
         conv("decode_3", channels, "sigmoid"),  # (n, h, w, c); sigmoid keeps pixels in [0, 1]
+        *([keras.layers.Cropping2D(border, name="crop")] if bordered else []),
     ]
     return keras.Sequential(layers, name="autoencoder")
+
+
+def _border(side: int) -> tuple[int, int]:
+    """Return how many zeros go before and behind a side, to make it a multiple of 4."""
+    missing = -side % HALVED
+    return missing // 2, missing - missing // 2
 
 
 def _convolutions(seed: int) -> Callable[[str, int, str], keras.layers.Layer]:

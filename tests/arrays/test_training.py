@@ -24,9 +24,14 @@ def images():
     return np.random.default_rng(0).random((40, *SHAPE), dtype=np.float32)
 
 
-def test_one_step_is_that_of_keras_fit(images):
-    """RMSprop with Keras's defaults on the mean squared error, checked against `fit` itself."""
-    ours, theirs = make_trainer(batch_size=40), build_network(SHAPE, seed=0)
+@pytest.mark.parametrize("shape", [SHAPE, (7, 5, 1), (10, 9, 3)])
+def test_one_step_is_that_of_keras_fit(shape):
+    """RMSprop with Keras's defaults on the mean squared error, checked against `fit` itself.
+
+    Where the network pads, neither counts the border.
+    """
+    images = np.random.default_rng(0).random((40, *shape), dtype=np.float32)
+    ours, theirs = make_trainer(shape, batch_size=40), build_network(shape, seed=0)
     ours.train_epoch(images, images, np.arange(40), 0)
     theirs.compile("rmsprop", "mse")
     theirs.fit(images, images, batch_size=40, epochs=1, shuffle=False, verbose=0)
@@ -39,11 +44,17 @@ def test_one_step_is_that_of_keras_fit(images):
     ("precision", "batch_size", "noise_factor"),
     [("float32", 7, None), ("bfloat16", 16, None), ("float32", 8, 0.5)],
 )
-def test_training_resumes_as_if_it_had_never_stopped(images, precision, batch_size, noise_factor):
+@pytest.mark.parametrize("sides", [(8, 8), (7, 5)])
+def test_training_resumes_as_if_it_had_never_stopped(
+    images, sides, precision, batch_size, noise_factor
+):
     """The state holds weights and optimiser; order and noise of an epoch need no memory."""
+    images = images[:, : sides[0], : sides[1]]
     fit, held_out = split_validation(40, 0.2, seed=0)
     options = {"precision": precision, "batch_size": batch_size, "noise_factor": noise_factor}
-    straight, stopped, resumed = (make_trainer(network_seed=n, **options) for n in (0, 0, 5))
+    straight, stopped, resumed = (
+        make_trainer((*sides, 1), network_seed=n, **options) for n in (0, 0, 5)
+    )
     losses = [straight.train_epoch(images, images, fit, epoch) for epoch in range(3)]
     stopped.train_epoch(images, images, fit, 0)
     resumed.restore(stopped.state())
