@@ -1,137 +1,171 @@
-"""CSV files of whole numbers as arrays: streamed, parsed in threads, checked value by value."""
+"""Tables of text as images: CSV and its relatives, streamed, parsed in threads, all values checked.
 
-import io
+`csv_table` recognises the form by the first lines, `csv_columns` tells pixels from labels, and
+`csv_values` reads; what contradicts them later in the file is refused by `csv_errors`.
+"""
+
+import itertools
 import os
-import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from autoencoders.images.byte_text import parse_bytes
-from tasks.formats.csv_errors import (
-    BYTE_ORDER_MARK,
-    READ_ERRORS,
-    first_error,
-    header_rows,
-    is_gzipped,
-    longest_line,
-)
+from tasks.formats.compression import described
+from tasks.formats.csv_columns import find_columns
+from tasks.formats.csv_errors import column_of
+from tasks.formats.csv_table import open_table
+from tasks.formats.csv_text import longest_line
+from tasks.formats.csv_transposed import is_transposed, transposed
+from tasks.formats.csv_values import Form, Rows, form_of, parse
 from tasks.formats.errors import DataError
+from tasks.formats.image_file import ImageFile, Part
 
-BLOCK = 1 << 17
-"""Bytes of CSV that are parsed at a time; what that takes fits the processor's cache."""
+if TYPE_CHECKING:
+    from autoencoders.settings import ImageSettings, ReadingSettings
+
 AHEAD = 1 << 24
-"""Bytes of CSV in the threads at a time, each of which takes six more; a longer line goes alone."""
-NUMBERS = re.compile(
-    rb"""(?: [ \t]* (?: [0-9]++ | "[ \t]*[0-9]++[ \t]*" ) [ \t]* [,\n] | \n )*+""", re.X
-)
-"""Lines of whole numbers, some of them quoted or with blanks around, and empty lines."""
-LEADING_ZEROS = re.compile(rb"\b0+(?=[0-9])")
-R = TypeVar("R")
+"""Bytes of text in the threads at a time, each of which takes six more; a longer line is alone."""
 
 
-def read_csv(
-    path: Path, width: int, dtype: DTypeLike, largest: int, rows: int
-) -> Iterator[NDArray[Any]]:
-    """Yield the rows of a CSV file, (n, width) of `dtype`; n is `rows`, in the last part less.
+def read_csv(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> ImageFile:
+    """Open a table of images: one per row, or one per column if it is transposed.
 
-    Raises:
-        DataError: For the first value that is not a whole number from 0 to `largest`, the first
-            row that is not `width` values long, or a file that is empty or damaged.
-    """
-    count = skipped = 0
-    try:
-        with pa.input_stream(path, compression="gzip" if is_gzipped(path) else None) as file:
-            skipped = header_rows(path)
-            blocks = _blocks(file, skipped, longest_line(width))
-            parsed = _in_threads(lambda block: _parsed(block, width, dtype), blocks)
-            for part in _parts(parsed, rows):
-                count += len(part)
-                yield part
-    except (ValueError, OverflowError, *READ_ERRORS) as error:
-        raise first_error(path, width, largest, error) from error
-    if not count:
-        place = f"{path}, row {skipped + 1}, column 1"
-        raise DataError(f"{place}: no values from here on. Expected one row per image.")
+    Parts are uint8 as long as all values are whole numbers from 0 to 255, and float64 from the
+    first other one on. Labels are int64, or text.
 
-
-def _blocks(file: pa.NativeFile, skipped: int, longest: int) -> Iterator[bytes]:
-    """Yield a file in blocks of whole lines, without the first `skipped` ones or a byte order mark.
+    Args:
+        path: The file, compressed or not.
+        reading: What is set of its header, label column, row numbers and direction.
+        image: What is set of the shape of an image.
 
     Raises:
-        ValueError: If a line is longer than `longest` characters.
+        DataError: If it is no such table, here or while its parts are read.
     """
-    block = io.BytesIO()  # grows without copying what a long line has by now
-    block.write(file.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK))
-    # The last line may lack its end
-    while read := file.read(BLOCK) or (b"\n" if block.tell() else b""):
-        end = read.rfind(b"\n") + 1
-        if end:
-            block.write(read[:end])
-            lines, block = block.getvalue(), io.BytesIO()
-            if skipped:
-                lines, skipped = lines.partition(b"\n")[2], 0
-            yield lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
-            del lines  # it may be large
-        block.write(read[end:])
-        if block.tell() > longest:
-            raise ValueError(f"a line does not end within {longest:,} characters")
+    values = None
+    if image.height and image.width:
+        values = image.height * image.width * (image.channels or 4)
+    table = open_table(path, reading.header, longest_line(values))
+    if is_transposed(table, reading.rows):
+        return transposed(table, parsed)
+    columns = find_columns(table, reading.label, reading.index, image)
+    form = form_of(table, columns)
+    return ImageFile(
+        form=described(", ".join(("CSV", *table.described)), path),
+        width=columns.width,
+        shape=columns.shape,
+        parts=partial(_parts, form),
+        labelled=columns.labelled,
+        decisions=(*table.decisions, *columns.decisions),
+        warnings=columns.warnings,
+        place=partial(_place, form),
+    )
 
 
-def _parsed(block: bytes, width: int, dtype: DTypeLike) -> NDArray[Any]:
-    """Read some lines: (n, width) of `dtype`.
+def parsed(form: Form) -> Iterator[Rows]:
+    """Yield the rows of a table, block by block.
 
     Raises:
-        ValueError, OverflowError: If anything but whole numbers of this type is found.
+        DataError: For the first row that is wrong.
     """
-    values = parse_bytes(block, width)
-    if values is None:  # in another dialect, larger labels, or wrong
-        if NUMBERS.fullmatch(block) is None:
-            raise ValueError("not whole numbers separated by commas")
-        block = re.sub(rb"\n+", b"\n", block.translate(None, b'" \t')).removeprefix(b"\n")
-        block = LEADING_ZEROS.sub(b"", block)
-        values = parse_bytes(block, width)
-    if values is not None:
-        return values.astype(dtype, copy=False)
-    if not block:
-        return np.empty((0, width), dtype)
-    if width > 1:
-        raise ValueError(f"not {width} numbers per line, or one of them is above 255")
-    return np.array([int(number) for number in block.splitlines()], dtype)[:, np.newaxis]
+    with ThreadPoolExecutor(threads := min(4, os.cpu_count() or 1)) as pool:
+        ahead: deque[Future[Rows]] = deque()
+        try:
+            for block in form.table.blocks(form.block):
+                ahead.append(pool.submit(parse, block, form))
+                while len(ahead) > 2 * threads or len(ahead) * len(block.text) > AHEAD:
+                    yield ahead.popleft().result()
+        except DataError:  # what is wrong before that comes first
+            yield from (one.result() for one in ahead)
+            raise
+        yield from (one.result() for one in ahead)
 
 
-def _in_threads(work: Callable[[bytes], R], blocks: Iterable[bytes]) -> Iterator[R]:
-    """Yield `work(block)` for each block, in their order, a few ahead of whoever takes them."""
-    threads = min(4, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[Future[R]] = deque()
-        for block in blocks:
-            ahead.append(pool.submit(work, block))
-            while len(ahead) > 2 * threads or len(ahead) * len(block) > AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+def _parts(form: Form, size: int) -> Iterator[Part]:
+    """Yield all rows in parts of `size`, the last one shorter, and so where floats begin."""
+    joining = _Joining(size)
+    rows: Iterator[Rows] = parsed(form)
+    if form.columns.index is not None:
+        rows = _counted(form, rows)
+    for some in rows:
+        yield from joining.add(some.pixels, some.labels)
+    yield from joining.rest()
 
 
-def _parts(blocks: Iterable[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]]:
-    """Yield the rows of all blocks in parts of `rows`, the last one shorter."""
-    part, filled = None, 0
-    for block in blocks:
-        if part is None:
-            part = np.empty((rows, block.shape[1]), block.dtype)
+class _Joining:
+    """Joins blocks of rows to parts of equal size."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._pixels: NDArray[Any] | None = None
+        self._labels: list[NDArray[Any]] = []
+        self._filled = 0
+
+    def add(self, pixels: NDArray[Any], labels: NDArray[Any] | None) -> Iterator[Part]:
+        """Yield the parts that are full with these rows."""
+        if self._pixels is None:
+            self._pixels = np.empty((self._size, pixels.shape[1]), pixels.dtype)
+        if pixels.dtype != self._pixels.dtype and self._pixels.dtype == np.uint8:
+            yield from self.rest()  # floats from here on
+            self._pixels = np.empty(self._pixels.shape, pixels.dtype)
         start = 0
-        while start < len(block):
-            taken = block[start : start + rows - filled]
-            part[filled : filled + len(taken)] = taken
-            start, filled = start + len(taken), filled + len(taken)
-            if filled == rows:
-                yield part
-                part, filled = np.empty_like(part), 0
-    if part is not None and filled:
-        yield part[:filled]
+        while start < len(pixels):
+            taken = slice(start, start + self._size - self._filled)
+            count = len(pixels[taken])
+            self._pixels[self._filled : self._filled + count] = pixels[taken]
+            if labels is not None:
+                self._labels.append(labels[taken])
+            start, self._filled = start + count, self._filled + count
+            if self._filled == self._size:
+                yield from self.rest()
+                self._pixels = np.empty_like(self._pixels)
+
+    def rest(self) -> Iterator[Part]:
+        """Yield what is there, if anything is."""
+        if self._pixels is not None and self._filled:
+            labels = np.concatenate(self._labels) if self._labels else None
+            yield Part(self._pixels[: self._filled], labels)
+        self._filled, self._labels = 0, []
+
+
+def _counted(form: Form, blocks: Iterator[Rows]) -> Iterator[Rows]:
+    """Pass rows on whose numbers in the first column go on counting.
+
+    Raises:
+        DataError: At the first one that does not: the column is something else.
+    """
+    expected: int | None = None
+    for rows in blocks:
+        assert rows.numbers is not None
+        numbers = rows.numbers
+        if expected is None and len(numbers):
+            # The name of a column that has none stands above, where an image was made a header
+            expected = int(numbers[0]) if numbers[0] >= 0 else int(numbers[1:2].sum()) - 1
+            numbers[0] = expected
+        if expected is not None:
+            wrong = np.flatnonzero(numbers != np.arange(expected, expected + len(numbers)))
+            if len(wrong):
+                at = int(wrong[0])
+                raise _no_count(form, rows.lines()[at], expected + at, int(numbers[at]))
+            expected += len(numbers)
+        yield rows
+
+
+def _no_count(form: Form, row: int, expected: int, found: int) -> DataError:
+    got = f"{found}" if found >= 0 else "something else"
+    return DataError(
+        f"{form.path}, row {row}, column 1: the column counts the rows before this one, so "
+        f"{expected} was expected, but {got} stands here.",
+        "If the column holds row numbers all the same, give --reading.index yes, which leaves it "
+        "out; if it does not, --reading.index no.",
+    )
+
+
+def _place(form: Form, image: int, value: int) -> str:
+    row, _ = next(itertools.islice(form.table.lines(), image, None))
+    return f"row {row}, {column_of(form.columns, value)}"

@@ -1,274 +1,270 @@
-"""What is wrong with a CSV file, in words that help its owner to fix it.
+"""What is wrong with a row of a table, in words that help its owner to fix it.
 
-The fast reader only says that something is wrong. When it does, the file is read again here, row
-by row, up to the first error. Rows are lines; they and the columns count from 1, a header and
-empty lines included.
+Rows are the lines of the file; they and the columns count from 1, a header and empty lines
+included.
 """
 
-import csv
-import gzip
-import itertools
 import math
 import re
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
 
-from autoencoders.images.byte_text import parse_bytes
+from tasks.formats.csv_columns import Columns
+from tasks.formats.csv_dialect import BLANK, NAMES, NUMBER, Cells
+from tasks.formats.csv_evidence import listed
+from tasks.formats.csv_table import Table, numbered, zeros_error
+from tasks.formats.csv_text import INNER, Block
 from tasks.formats.errors import DataError
 
-GZIP = b"\x1f\x8b"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-READ_ERRORS = (OSError, EOFError, zlib.error)
-"""What reading a damaged or vanished file raises."""
 LONGEST_QUOTE = 30
 """Characters of a wrong value that a message quotes."""
-LONGEST = 1 << 24
-"""Characters of a line, at least, that are read in search of its end."""
-FOREIGN = {
-    b"\xff\xfe": "UTF-16 text. Save it as UTF-8.",
-    b"\xfe\xff": "UTF-16 text. Save it as UTF-8.",
-    b"PK\x03\x04": "a zip archive or an Excel workbook. Take the CSV file out of it.",
-    b"BZh": "a file compressed with bzip2. Decompress it (bunzip2).",
-    b"\xfd7zXZ": "a file compressed with xz. Decompress it (unxz).",
-    b"\x28\xb5\x2f\xfd": "a file compressed with zstd. Decompress it (unzstd).",
-    GZIP: "a file compressed with gzip twice. Decompress it once (gunzip).",
-}
-"""What a file is instead of CSV, by its first bytes, and what to do."""
-BLANKS = b" \t"
-CELLS = re.compile(rb"(?:^|,)([^,]*)")
-SEPARATORS = {b";": "semicolons", b"\t": "tabs", b" ": "spaces"}
+BOOLS = {b"true": 1.0, b"false": 0.0}
+THOUSANDS = re.compile(rb"[0-9]{1,3}(?:[,.' ][0-9]{3})+")
+REMOVE = "Correct the value or remove the row, and its label if that is in another file."
+LARGEST = 2**53
+"""Whole numbers up to this are exact as floats."""
 
 
-def opened(path: Path) -> BinaryIO:
-    """Open a file for reading, through gzip if its content, not its name, says so."""
-    return cast("BinaryIO", gzip.open(path, "rb")) if is_gzipped(path) else path.open("rb")
+def zeros_in(path: Path, block: Block) -> DataError:
+    """Return the error of a block with zero bytes."""
+    row, line = next((row, line) for row, line in numbered(block) if b"\0" in line)
+    return zeros_error(path, row, line)
 
 
-def is_gzipped(path: Path) -> bool:
-    """Return whether a file is compressed, by its first bytes."""
-    with path.open("rb") as file:
-        return file.read(2) == GZIP
-
-
-def header_rows(path: Path) -> int:
-    """Return 1 if the first line is a header, else 0.
-
-    A header is a line of names, without a single number, or the column numbers 0, 1, 2, … (or 1,
-    2, 3, …) that pandas writes, where they cannot be pixels since they pass 255.
+def checked_cells(table: Table, row: int, line: bytes) -> Cells:
+    """Return the cells of a row.
 
     Raises:
-        DataError: If the file is empty, cannot be decompressed, is no text, or begins with column
-            numbers that could be an image.
+        DataError: If there are more or fewer than in other rows, or a quote does not close.
     """
-    try:
-        with opened(path) as file:
-            beginning = file.readline(LONGEST).removeprefix(BYTE_ORDER_MARK)
-    except READ_ERRORS as error:
-        raise _unreadable(path, error) from error
-    if foreign := _foreign(beginning):
-        raise DataError(f"{path}, row 1, column 1: {foreign}")
-    return int(_has_names(beginning) or _has_column_numbers(path, beginning))
-
-
-def _foreign(beginning: bytes) -> str:
-    """Say what a file that begins so is, if it cannot be CSV; nothing if it can."""
-    if not beginning:
-        return "the file is empty. Expected one row per image."
-    if beginning.lstrip()[:1] == b"<":
-        return (
-            "this is a web page, not a CSV file: it begins with "
-            f"{_quoted(beginning)}. Download the file itself."
+    cells = table.dialect.split(line)
+    names = table.header.names
+    if (
+        names is not None
+        and len(cells) == len(names) > 1
+        and cells == [name.encode() for name in names]
+    ):
+        raise DataError(
+            f"{table.path}, row {row}, column 1: the header once more. The file seems to be "
+            "several files, one behind the other.",
+            f"Remove row {row}, and every other row that repeats the header.",
         )
-    found = [what for magic, what in FOREIGN.items() if beginning.startswith(magic)]
-    return f"expected CSV, got {found[0]}" if found else ""
+    if len(cells) == table.width:
+        return cells
+    raise _width_error(table, row, line, cells)
 
 
-def _has_names(line: bytes) -> bool:
-    letters = line.translate(None, b'0123456789,." \t\r\n').decode("latin-1")
-    if not any(map(str.isalpha, letters)):
-        return False  # before a list is made of a million pixels
-    try:
-        return not any(map(_is_number, next(csv.reader([line.decode("latin-1")]))))
-    except csv.Error:
-        return False
-
-
-def _has_column_numbers(path: Path, line: bytes) -> bool:
-    # The first 257 of them pass 255, so that the others need not be looked at
-    cells = [_bare(cell.strip()) for cell in line.split(b",", 257)[:257]]
-    numbered = [[b"%d" % (index + first) for index in range(len(cells))] for first in (0, 1)]
-    if len(cells) < 2 or cells not in numbered:
-        return False
-    if int(cells[-1]) > 255:
-        return True
-    raise DataError(
-        f"{path}, row 1, column 1: the row counts from {int(cells[0])} to {int(cells[-1])}. Is it "
-        "an image, or the column numbers that pandas writes above them? Write the file without a "
-        "header (to_csv(header=False, index=False)), the labels too; if it is an image, put "
-        "another one first."
-    )
-
-
-def count_error(data: Path, labels: Path, images: int, count: int) -> DataError:
-    """Return an error that says that `data` has other than `count` images, one per label."""
-    longer, what = (labels, "label") if count > images else (data, "image")
-    row, _ = next(itertools.islice(_rows(longer), min(images, count), None))
-    hint = ""
-    if count == images + 1 and next(_rows(labels))[1] == b"0":
-        hint = (" If the 0 in its first row is a header (pandas writes one above a column without "
-                "a name), write the labels with to_csv(header=False, index=False).")  # fmt: skip
-    return DataError(
-        f"{longer}, row {row}, column 1: one {what} too many. {data.name} has {images:,} images "
-        f"and {labels.name} has {count:,} labels; expected the same number, in the same order. "
-        f"Remove the extra rows or add the missing ones.{hint}"
-    )
-
-
-def longest_line(width: int) -> int:
-    """Return how many characters a line of `width` values may have: 64 per value is ample."""
-    return max(LONGEST, 64 * width)
-
-
-def first_error(path: Path, width: int, largest: int, error: Exception) -> DataError:
-    """Find the first error in a file that the fast reader refused with `error`.
-
-    Args:
-        path: The CSV file.
-        width: How many values a row must have.
-        largest: The largest whole number a value may be; the smallest is 0.
-        error: Why the fast reader gave up; shown only if every value looks right here.
-    """
-    try:
-        for row, line in _rows(path, longest_line(width) + 1):
-            if width > 1 and parse_bytes(line + b"\n", width) is not None:
-                continue  # nearly all rows: ten times as fast as value by value
-            if found := _row_error(row, line, width, largest):
-                return DataError(f"{path}, row {row}, {found}")
-    except READ_ERRORS as damage:
-        return _unreadable(path, damage)
-    again = "decompressed (gunzip)" if is_gzipped(path) else "and leave it alone while it is read"
-    return DataError(f"{path}: cannot be read ({error}). Write it again, {again}.")
-
-
-def _rows(path: Path, longest: int = -1) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of each row that is not empty, and its text without the line end.
-
-    A row of more than `longest` characters is cut there; the numbers of those behind it are wrong.
-    """
-    skipped = header_rows(path)
-    with opened(path) as file:
-        if file.read(len(BYTE_ORDER_MARK)) != BYTE_ORDER_MARK:
-            file.seek(0)
-        lines = iter(lambda: file.readline(longest), b"")
-        for row, line in enumerate(lines, start=1):
-            text = line.removesuffix(b"\n").removesuffix(b"\r")
-            if row > skipped and text:
-                yield row, text
-
-
-def _row_error(row: int, line: bytes, width: int, largest: int) -> str:
-    """Return the column and what is wrong there; nothing if all is right."""
-    before, returned, _ = line.partition(b"\r")
-    if returned:
-        return (
-            f"column {before.count(b',') + 1}: a carriage return without a line feed behind it. "
-            "Write the file again with the line ends LF or CRLF, one row per line."
-        )
-    if len(line) > longest_line(width):
-        return (
-            f"column 1: the row does not end within {len(line):,} characters. Expected CSV: "
-            f"{width:,} values separated by commas, then a line end."
-        )
-    if not line.strip(BLANKS):
-        return "column 1: there are only blanks. Remove the row, or fill its values in."
-    if line.count(b",") != width - 1:
-        return _width_error(row, line, width)
-    for column, cell in enumerate(CELLS.finditer(line), start=1):
-        if not _is_whole(value := _bare(cell[1]), largest):
-            return f"column {column}: {_value_error(value, largest)}"
-    return ""
-
-
-def _width_error(row: int, line: bytes, width: int) -> str:
-    count = line.count(b",") + 1
+def _width_error(table: Table, row: int, line: bytes, cells: Cells) -> DataError:
+    count, width = len(cells), table.width
     if count < width:
         place = f"column {count + 1}: the row ends after {count:,} of {width:,} values."
     else:
         place = f"column {width + 1}: the row has {count:,} values, expected {width:,}."
-    for separator, name in SEPARATORS.items():
-        if count == 1 and separator in line.strip(BLANKS):
-            return place + f" The values are separated by {name}; write them with commas."
-    if count == width + 1 and not line.rpartition(b",")[2].strip(BLANKS):
-        return place + " The last one is empty: remove the comma at the end of every row."
-    if width == 1:
-        return place + " Write the labels alone, one per row (in pandas, to_csv(index=False))."
-    side = math.isqrt(count)
-    if row <= 2 and side * side == count and side % 4 == 0:
-        return place + (
-            f" If the images are {side} x {side}, say so: --image.height {side} "
-            f"--image.width {side}. Train and test images must have the same form."
+    place = f"{table.path}, row {row}, {place}"
+    if (at := _unclosed(cells)) is not None:
+        return DataError(
+            f"{table.path}, row {row}, column {at + 1}: a quote that is not closed, in "
+            f"{quoted(cells[at])}.",
+            REMOVE,
         )
-    if row <= 2 and count == width + 1:
-        return place + (
-            " A column too many is often a row number or the label: write the images alone "
-            "(in pandas, to_csv(index=False))."
+    for separator, name in NAMES.items():
+        if count == 1 and width > 1 and separator in line.strip():
+            return DataError(
+                f"{place} Its values are separated by {name}, those of the first rows by "
+                f"{NAMES[table.dialect.separator]}.",
+                "Write all rows with the same separator.",
+            )
+    if count in {2 * width - 1, 2 * width}:
+        return DataError(
+            f"{place} These are two rows without a line end between them, as when files are joined "
+            "whose last line has none.",
+            f"Put a line end behind the value {width:,} of row {row}.",
         )
-    return place + (
-        " Every row holds height x width x channels values, the same in train and test. "
-        "Correct the row, or set --image.height, --image.width and --image.channels."
+    if count < width and _is_last(table, row):
+        return DataError(
+            f"{place} It is the last row: the file was cut short.",
+            f"Copy or download it again, whole; or remove row {row}, and its label if that is in "
+            "another file.",
+        )
+    return DataError(
+        f"{place} The first rows have {width:,}, and every row must have as many.",
+        "Correct the row or remove it, and its label if that is in another file.",
     )
 
 
-def _value_error(cell: bytes, largest: int) -> str:
-    expected = f"expected a whole number from 0 to {largest:,}, got "
+def _unclosed(cells: Cells) -> int | None:
+    return next((at for at, cell in enumerate(cells) if cell.count(b'"') % 2), None)
+
+
+def _is_last(table: Table, row: int) -> bool:
+    return all(other <= row for other, _ in table.lines())
+
+
+def checked_values(
+    table: Table, columns: Columns, values: str, row: int, cells: Cells
+) -> list[float]:
+    """Return the pixels in the cells of a row.
+
+    Args:
+        table: The table, for messages.
+        columns: Which of the cells are pixels.
+        values: How numbers are written in this file: hex, bool, or in some other way.
+        row: The number of the row, for messages.
+        cells: All its cells.
+
+    Raises:
+        DataError: For the first that is no number, or not one like the others.
+    """
+    dialect = table.dialect
+    if columns.cell is not None:
+        pixels = _listed(table, columns, row, cells[columns.cell])
+    else:
+        pixels = cells[columns.lead : len(cells) - columns.trail]
+    found = []
+    for at, cell in enumerate(pixels):
+        value = _value(cell, values, dialect.decimal_comma)
+        if value is None:
+            place = f"{table.path}, row {row}, {column_of(columns, at)}: "
+            raise _value_error(place, cell, values, decimal_comma=dialect.decimal_comma)
+        found.append(value)
+    return found
+
+
+def column_of(columns: Columns, value: int) -> str:
+    """Say in which column a value of an image is; it counts from 0."""
+    if columns.cell is not None:
+        return f"column {columns.cell + 1}, number {value + 1}"
+    return f"column {columns.lead + value + 1}"
+
+
+def _listed(table: Table, columns: Columns, row: int, cell: bytes) -> Cells:
+    """Return the numbers of an image in one cell."""
+    numbers = listed(cell.replace(INNER, BLANK))
+    place = f"{table.path}, row {row}, column {(columns.cell or 0) + 1}: "
+    if b"..." in cell:
+        raise DataError(
+            f"{place}the image was shortened when it was printed ({quoted(cell)}): most of its "
+            "values are not in the file.",
+            "Write it again from the original, one value per column; the rest is lost here.",
+        )
+    if len(numbers) != columns.width:
+        raise DataError(
+            f"{place}the image has {len(numbers):,} values, that of the first row "
+            f"{columns.width:,}. All images must have as many.",
+            "Correct the row or remove it, and its label if that is in another file.",
+        )
+    return numbers
+
+
+def _value(cell: bytes, values: str, decimal_comma: bool) -> float | None:
+    """Return the number in a cell; None if it is none, or of another form."""
+    if values == "bool":
+        return BOOLS.get(cell.lower())
+    if values == "hex":
+        return float(int(cell, 16)) if _is_hex(cell) else None
+    if decimal_comma:
+        cell = b"?" if b"." in cell else cell.replace(b",", b".")
+    if not NUMBER.fullmatch(cell) or cell[:2].lower() == b"0x" or cell.lower() in BOOLS:
+        return None
+    number = float(cell)
+    return number if math.isfinite(number) else None
+
+
+def _is_hex(cell: bytes) -> bool:
+    """Tell whether a cell is a hexadecimal number that a float holds exactly."""
+    return cell[:2].lower() == b"0x" and len(cell) <= 14 and bool(NUMBER.fullmatch(cell))
+
+
+def _value_error(place: str, cell: bytes, values: str, *, decimal_comma: bool) -> DataError:
+    wanted = {
+        "hex": "a hexadecimal number such as 0xff, as in the first row",
+        "bool": "True or False, as in the first row",
+    }.get(values, "a number with a decimal comma" if decimal_comma else "a number")
+    fill = "Fill the value in or remove the row, and its label if that is in another file."
     if not cell:
-        return expected + "nothing. Fill the value in or remove the row."
-    expected += f"{_quoted(cell)}. "
-    if not (_is_number(cell) and re.search(rb"[.eE]", cell)):
-        return expected + "Correct the value or remove the row (and its label)."
-    pixels = largest == 255
-    if pixels and 0 <= float(cell) <= 1:
-        return expected + (
-            "Write the values as they are in the image file, as whole numbers, not scaled (if they "
-            "are, multiply them by 255 and round)."
+        return DataError(f"{place}expected {wanted}, got nothing.", fill)
+    problem = f"{place}expected {wanted}, got {quoted(cell)}."
+    if cell.lower().lstrip(b"+-") in {b"nan", b"na", b"null", b"none", b"n/a", b"?", b"-"}:
+        return DataError(f"{problem} That stands for a missing value.", fill)
+    if THOUSANDS.fullmatch(cell):
+        return DataError(
+            f"{problem} Is it a number with a mark between its thousands?",
+            f"Write it without: {re.sub(rb'[^0-9]', b'', cell).decode()}.",
         )
-    kind = "uint8" if pixels else "int64"
-    return expected + (
-        'Write plain whole numbers (in NumPy, savetxt(..., fmt="%d"); in pandas, '
-        f'astype("{kind}") before to_csv).'
+    if values not in {"hex", "bool"} and _is_hex(cell):
+        return DataError(
+            f"{problem} Other values of the file are decimal.", f"Write it as {int(cell, 16)}."
+        )
+    if cell.count(b'"') % 2:
+        return DataError(f"{problem} Its quote is not closed.", REMOVE)
+    return DataError(problem, REMOVE)
+
+
+def whole_label(path: Path, row: int, column: int, cell: bytes) -> int:
+    """Return the whole number in a cell of labels, also of the form 7.0.
+
+    Raises:
+        DataError: If it is anything else.
+    """
+    place = f"{path}, row {row}, column {column}: "
+    if not cell or cell.lower() == b"nan":
+        raise missing_label(place, cell)
+    number = _value(cell, "number", decimal_comma=False)
+    if number is None or number % 1 or abs(number) > LARGEST:
+        raise DataError(
+            f"{place}expected a label, a whole number as in the first rows, got {quoted(cell)}.",
+            "Correct it, or remove the row and its image.",
+        )
+    return int(cell.lstrip(b"0") or b"0") if cell.isdigit() else int(number)
+
+
+def word(path: Path, row: int, column: int, cell: bytes) -> str:
+    """Return a label that is text.
+
+    Raises:
+        DataError: If the cell is empty.
+    """
+    if not cell:
+        raise missing_label(f"{path}, row {row}, column {column}: ", cell)
+    try:
+        return cell.decode()
+    except UnicodeDecodeError:
+        return cell.decode("latin-1")
+
+
+def missing_label(place: str, cell: bytes) -> DataError:
+    """Return the error of a label that is not there."""
+    got = quoted(cell) if cell else "nothing"
+    return DataError(
+        f"{place}expected a label, got {got}: a label is missing here.",
+        "Fill it in, or remove this row together with its image.",
     )
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: cannot be read to its end ({error}). The file is damaged or was "
-                     "not copied whole; copy it again.")  # fmt: skip
+def onehot(path: Path, row: int, column: int, cells: Cells) -> int:
+    """Return which of some cells is 1 while all others are 0.
+
+    Raises:
+        DataError: If that is so of none.
+    """
+    values = [_value(cell, "number", decimal_comma=False) for cell in cells]
+    ones = [at for at, value in enumerate(values) if value == 1]
+    if len(ones) != 1 or values.count(0) != len(cells) - 1:
+        raise DataError(
+            f"{path}, row {row}, columns {column} to {column + len(cells) - 1}: expected a one-hot "
+            f"label, a single 1 among {len(cells) - 1} 0, got {len(ones)} times 1 and "
+            f"{values.count(0)} times 0.",
+            "Correct the row or remove it.",
+        )
+    return ones[0]
 
 
-def _bare(cell: bytes) -> bytes:
-    """Take away the blanks around a value, and its quotes with the blanks inside."""
-    cell = cell.strip(BLANKS)
-    if len(cell) > 1 and cell[:1] == cell[-1:] == b'"':
-        return cell[1:-1].strip(BLANKS)
-    return cell
+def row_number(cell: bytes) -> int:
+    """Return the number in a cell of row numbers; -1 if it is none."""
+    return int(cell) if cell.isdigit() and len(cell) < 19 else -1
 
 
-def _is_whole(cell: bytes, largest: int) -> bool:
-    """Tell whether this is a whole number from 0 to `largest`, however many zeros lead it."""
-    digits = cell.lstrip(b"0") or cell[-1:]
-    return cell.isdigit() and len(digits) <= len(str(largest)) and int(digits) <= largest
-
-
-def _is_number(cell: str | bytes) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _quoted(text: bytes) -> str:
+def quoted(text: bytes) -> str:
+    """Show a text in quotes, its beginning if it is long."""
     characters = text.decode(errors="replace")
     return repr(
         characters if len(characters) <= LONGEST_QUOTE else characters[:LONGEST_QUOTE] + "…"

@@ -3,7 +3,7 @@
 Every reader of this package returns one, so that whoever ingests knows no format.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +17,11 @@ class Part(NamedTuple):
     """(n, width) of any real dtype: the values as the file has them, neither scaled nor rounded."""
     labels: NDArray[Any] | None
     """(n,) whole numbers or text as the file has them; None if the file has no labels."""
+
+
+def counted(image: int, value: int) -> str:
+    """Say where a value is by counting images and values; both arguments count from 0."""
+    return f"image {image + 1:,}, value {value + 1:,}"
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,25 @@ class ImageFile:
     """What was decided by looking: (what, why, the option that decides otherwise or empty)."""
     warnings: tuple[str, ...] = field(default=())
     """What its owner should know, such as pictures that cannot be read."""
+    place: Callable[[int, int], str] = counted
+    """Takes the index of an image and of one of its values, both from 0, and says where that is in
+    the file: "row 20, column 64"; only called to complain."""
+    names: Sequence[str] = ()
+    """The name of each image, where each is a file of its own; empty elsewhere."""
+
+
+def counted_label(index: int) -> str:
+    """Say where a label is by counting; the argument counts from 0."""
+    return f"label {index + 1:,}"
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """The labels of some images, in a file of their own."""
+
+    form: str
+    """What it is, as in `ImageFile`."""
+    values: NDArray[Any]
+    """(n,) whole numbers or text, as in `Part`; of one-hot rows, the column of the one."""
+    place: Callable[[int], str] = counted_label
+    """Takes the index of a label, from 0, and says where that is: "row 20, column 1"."""

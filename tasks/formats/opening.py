@@ -1,0 +1,171 @@
+"""The user's files, opened by what they are; their names say nothing."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tasks.formats.arff import is_arff, read_arff
+from tasks.formats.arrays import MAGIC as NPY
+from tasks.formats.arrays import is_npz, npy_labels, npz_labels, read_npy, read_npz
+from tasks.formats.compression import opened
+from tasks.formats.csv import read_csv
+from tasks.formats.csv_labels import csv_labels
+from tasks.formats.errors import DataError
+from tasks.formats.foreign import refuse_foreign, refuse_office
+from tasks.formats.idx import idx_labels, is_idx, read_idx
+from tasks.formats.image_file import ImageFile, LabelFile
+from tasks.formats.image_set import ImageSet
+from tasks.formats.parquet import MAGIC as PARQUET
+from tasks.formats.parquet import read_parquet
+from tasks.formats.pictures import read_pictures
+
+if TYPE_CHECKING:
+    from autoencoders.settings import ImageSettings, ReadingSettings
+
+BEGINNING = 1 << 16
+"""Bytes by which a file is recognised, once it is decompressed."""
+
+
+def open_sets(
+    files: Mapping[str, Path], reading: "ReadingSettings", image: "ImageSettings"
+) -> dict[str, ImageSet]:
+    """Open everything that belongs to the train and test images, or to those yet to be split.
+
+    Args:
+        files: Paths by role, as `find_files` returns them.
+        reading: What is set of the form of the files.
+        image: What is set of the shape of an image.
+
+    Returns:
+        The sets `train` and `test`, or the set `data`.
+
+    Raises:
+        DataError: If a file is none of images, or of labels.
+    """
+    if "data" not in files:
+        return {
+            split: _opened(files, f"{split}_", _only(files[f"{split}_data"], reading, image),
+                           reading, image)
+            for split in ("train", "test")
+        }  # fmt: skip
+    found = open_images(files["data"], reading, image)
+    if len(found) == 1:
+        return {"data": _opened(files, "", next(iter(found.values())), reading, image)}
+    return {split: ImageSet(files["data"], images) for split, images in found.items()}
+
+
+def _only(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> ImageFile:
+    found = open_images(path, reading, image)
+    if len(found) > 1:
+        raise DataError(
+            f"{path}: has train and test images, but is one of two files.",
+            "Give it alone, with --data FILE.",
+        )
+    return next(iter(found.values()))
+
+
+def _opened(
+    files: Mapping[str, Path],
+    split: str,
+    images: ImageFile,
+    reading: "ReadingSettings",
+    image: "ImageSettings",
+) -> ImageSet:
+    """Join the images of a split with its labels and noisy twins."""
+    path = files[f"{split}data"]
+    labels_path, noisy_path = files.get(f"{split}labels"), files.get(f"{split}noisy")
+    labels = None if labels_path is None else open_labels(labels_path, reading, images.count)
+    noisy = None if noisy_path is None else _only(noisy_path, reading, image)
+    if noisy is not None and images.names and noisy.names and noisy.names != images.names:
+        other = next(
+            (one for one in noisy.names if one not in set(images.names)),
+            next((one for one in images.names if one not in set(noisy.names)), ""),
+        )
+        raise DataError(
+            f"{noisy_path} and {path}: {other} is in one of them only. Expected pictures of the "
+            "same names, each a noisy image and its clean one.",
+            "Add the missing one or remove it.",
+        )
+    return ImageSet(path, images, labels_path, labels, noisy_path, noisy)
+
+
+def open_images(
+    path: Path, reading: "ReadingSettings", image: "ImageSettings"
+) -> dict[str, ImageFile]:
+    """Open a file or folder of images.
+
+    Returns:
+        By `train` and `test` where the file has both, otherwise one set.
+
+    Raises:
+        DataError: If it is no such file.
+    """
+    if path.is_dir():
+        return {"data": read_pictures(path, image)}
+    if is_npz(path):
+        return read_npz(path)
+    return {"data": _form(path).images(path, reading, image)}
+
+
+def open_labels(path: Path, reading: "ReadingSettings", count: int | None) -> LabelFile:
+    """Open a file of labels.
+
+    Args:
+        path: The file.
+        reading: What is set of its form.
+        count: How many images they are for, if that is known.
+
+    Raises:
+        DataError: If it is no such file.
+    """
+    if path.is_dir():
+        raise DataError(
+            f"{path}: expected a file of labels, got a folder.",
+            "Pictures are labelled by the folders that they are in: one per class.",
+        )
+    if is_npz(path):
+        return npz_labels(path)
+    form = _form(path)
+    if form.labels is None:
+        raise DataError(
+            f"{path}: expected labels as CSV, IDX or NumPy's array, got {form.name}.",
+            "Write them as CSV, one per row (in pandas, to_csv(index=False, header=False)).",
+        )
+    return form.labels(path, reading, count)
+
+
+class _Form(NamedTuple):
+    """A form of files: how it is recognised, and who reads it."""
+
+    name: str
+    begins: Callable[[bytes], bool]
+    images: Callable[[Path, "ReadingSettings", "ImageSettings"], ImageFile]
+    labels: Callable[[Path, "ReadingSettings", int | None], LabelFile] | None = None
+
+
+FORMS = (
+    _Form("an array", lambda text: text.startswith(NPY),
+          lambda path, reading, image: read_npy(path),
+          lambda path, reading, count: npy_labels(path)),
+    _Form("IDX", is_idx, lambda path, reading, image: read_idx(path),
+          lambda path, reading, count: idx_labels(path)),
+    _Form("Parquet", lambda text: text.startswith(PARQUET), read_parquet),
+    _Form("ARFF", is_arff, read_arff),
+)  # fmt: skip
+"""Forms that say at their beginning what they are. What is none of them, and nothing that is known
+to be something else, is text."""
+TEXT = _Form("CSV", lambda text: True, read_csv, csv_labels)
+
+
+def _form(path: Path) -> _Form:
+    beginning = _beginning(path)
+    found = next((form for form in FORMS if form.begins(beginning)), None)
+    if found is None:
+        refuse_foreign(path, beginning)
+    return found or TEXT
+
+
+def _beginning(path: Path) -> bytes:
+    refuse_office(path)
+    with opened(path) as file:
+        return file.read(BEGINNING)

@@ -1,0 +1,156 @@
+"""Which columns of a table are pixels, which is the label, and which neither."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from autoencoders.images.shape import Sides, find_shape
+from tasks.formats.errors import DataError
+from tasks.formats.label_arrays import LABEL_NAME
+
+if TYPE_CHECKING:
+    from autoencoders.settings import ReadingSettings
+
+INDEX = re.compile(r"__index_level_\d+__|unnamed: ?\d+|index|id|row", re.IGNORECASE)
+"""Names of columns that count rows."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a file are."""
+
+    pixels: tuple[str, ...]
+    """One per value, or one that holds whole images."""
+    whole: bool
+    """Whether one column holds whole images."""
+    label: str | None
+    decisions: tuple[tuple[str, str, str], ...]
+
+
+def choose_columns(
+    path: Path, schema: pa.Schema, reading: "ReadingSettings", image: Sides
+) -> Columns:
+    """Say what the columns of a table are.
+
+    Args:
+        path: The file.
+        schema: Its columns.
+        reading: Which are label and index, where looking is not to decide.
+        image: Height, width and channels that are given.
+
+    Raises:
+        DataError: If they are no images, or it is open which are.
+    """
+    whole = [field.name for field in schema if is_whole_image(field.type)]
+    if whole:
+        return _whole_images(path, schema, whole, reading)
+    return _one_per_pixel(path, schema, reading, image)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Return whether values of this type are numbers, or yes and no."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or
+                pa.types.is_boolean(kind))  # fmt: skip
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Return whether values of this type are lists."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or
+                pa.types.is_fixed_size_list(kind))  # fmt: skip
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    """Return whether values of this type are bytes."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or
+                pa.types.is_fixed_size_binary(kind))  # fmt: skip
+
+
+def is_whole_image(kind: pa.DataType) -> bool:
+    """Return whether a value of this type can hold a whole image."""
+    if pa.types.is_struct(kind):
+        return any(field.name == "bytes" and is_binary(field.type) for field in kind)
+    while is_list(kind):
+        kind = kind.value_type
+        if is_number(kind):
+            return True
+    return is_binary(kind)
+
+
+def _whole_images(
+    path: Path, schema: pa.Schema, whole: list[str], reading: "ReadingSettings"
+) -> Columns:
+    if len(whole) > 1:
+        raise DataError(
+            f"{path}: which column holds the images? {', '.join(whole)} all could.",
+            "Keep one of them, in pandas: pd.read_parquet(FILE, columns=[...]).to_parquet(FILE).",
+        )
+    others = [field.name for field in schema if field.name not in whole]
+    named = [name for name in others if LABEL_NAME.fullmatch(name)]
+    label: str | None = None
+    if reading.label == "auto":
+        label = named[0] if len(named) == 1 else others[0] if len(others) == 1 else None
+    elif others and reading.label != "none":
+        label = others[0 if reading.label == "first" else -1]
+    decisions = [(f"images in the column {whole[0]}", "it holds whole images", "")]
+    if others:
+        what = "no labels" if label is None else f"labels in the column {label}"
+        option = "--reading.label first or last" if label is None else "--reading.label none"
+        decisions.append((what, f"its other columns are {listed(others)}", option))
+    return Columns((whole[0],), True, label, tuple(decisions))
+
+
+def _one_per_pixel(
+    path: Path, schema: pa.Schema, reading: "ReadingSettings", image: Sides
+) -> Columns:
+    names = [field.name for field in schema]
+    if len(set(names)) < len(names):
+        raise DataError(f"{path}: several columns have the same name.", "Give each its own.")
+    decisions: list[tuple[str, str, str]] = []
+    index = [name for name in names[:1] + names[-1:] if INDEX.fullmatch(name)]
+    if reading.index == "yes" or (reading.index == "auto" and index):
+        left_out = names[0] if reading.index == "yes" else index[0]
+        names.remove(left_out)
+        decisions.append((f"column {left_out} left out", "it counts rows", "--reading.index no"))
+    label = _label(schema, names, reading, image)
+    if label is not None:
+        names.remove(label)
+        why = "its name or its type says so, or the others alone have the values of an image"
+        decisions.append((f"labels in the column {label}", why, "--reading.label none"))
+    wrong = [name for name in names if not is_number(schema.field(name).type)]
+    if wrong or not names:
+        kinds = [f"{name} ({schema.field(name).type})" for name in wrong]
+        raise DataError(
+            f"{path}: expected columns of numbers, one per pixel, or one column of images; "
+            f"{listed(kinds) if kinds else 'none'} cannot be pixels.",
+            "Remove what is neither image nor label: pd.read_parquet(FILE, columns=[...])"
+            ".to_parquet(FILE).",
+        )
+    return Columns(tuple(names), False, label, tuple(decisions))
+
+
+def _label(
+    schema: pa.Schema, names: list[str], reading: "ReadingSettings", image: Sides
+) -> str | None:
+    if reading.label == "none" or len(names) < 2:
+        return None
+    if reading.label in ("first", "last"):
+        return names[0 if reading.label == "first" else -1]
+    ends = (names[0], names[-1])
+    named = [name for name in names if LABEL_NAME.fullmatch(name)]
+    text = [name for name in names if not is_number(schema.field(name).type)]
+    for found in (named, text):
+        if len(found) == 1:
+            return found[0]
+    if find_shape(len(names), image) is None and find_shape(len(names) - 1, image) is not None:
+        others = {schema.field(name).type for name in names[1:-1]}
+        odd = [name for name in ends if schema.field(name).type not in others]
+        return odd[0] if len(odd) == 1 else names[0]
+    return None
+
+
+def listed(names: list[str]) -> str:
+    """Return the first of some names."""
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
