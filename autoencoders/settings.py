@@ -35,7 +35,7 @@ class _Settings(BaseModel):
 
 def _range(constraints: Iterable[object]) -> str:
     """Return a range in words, such as "From 1 to 4."; nothing where there is none."""
-    names = ("ge", "gt", "le", "lt", "multiple_of")
+    names = ("ge", "gt", "le", "lt")
     bounds = {
         name: _number(getattr(one, name))
         for one in constraints
@@ -47,8 +47,6 @@ def _range(constraints: Iterable[object]) -> str:
     else:
         said = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
         words = [f"{word} {bounds[name]}" for name, word in said.items() if name in bounds]
-    if "multiple_of" in bounds:
-        words.append(f"a multiple of {bounds['multiple_of']}")
     text = ", ".join(words)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
@@ -60,16 +58,60 @@ def _number(bound: float) -> str:
 
 
 class ImageSettings(_Settings):
-    """The shape of one image; a CSV row holds height x width x channels values."""
+    """What one image is: its shape, and which values mean black and white.
 
-    height: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 28
-    """Height of an image in pixels; the network halves it twice."""
+    All of it is found by looking at the train and test images together; a field that is set takes
+    precedence.
+    """
 
-    width: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 28
-    """Width of an image in pixels; the network halves it twice."""
+    height: Annotated[int | None, Field(ge=4, le=4096)] = None
+    """Height of an image in pixels."""
 
-    channels: Annotated[int, Field(ge=1, le=4)] = 1
+    width: Annotated[int | None, Field(ge=4, le=4096)] = None
+    """Width of an image in pixels."""
+
+    channels: Annotated[int | None, Field(ge=1, le=4)] = None
     """Channels per pixel: 1 for greyscale, 3 for colour."""
+
+    black: float | None = None
+    """The value in the file that means black; together with `white`. A black above white inverts
+    the images."""
+
+    white: float | None = None
+    """The value in the file that means white, e.g. 255, 1 or 16."""
+
+    order: Literal["auto", "pixel", "plane"] = "auto"
+    """The order of the values of a colour image: pixel is red, green, blue of the first pixel, then
+    of the next; plane is all red values, then all green, then all blue, as in CIFAR-10."""
+
+    transposed: bool = False
+    """Whether the values run down the columns of an image instead of along its rows, as in EMNIST's
+    files."""
+
+
+class ReadingSettings(_Settings):
+    """How files are read, where looking at them is not enough; auto looks."""
+
+    header: Literal["auto", "yes", "no"] = "auto"
+    """Whether a table begins with a line of column names."""
+
+    label: Literal["auto", "first", "last", "none"] = "auto"
+    """Which column of a table of images holds the label."""
+
+    index: Literal["auto", "yes", "no"] = "auto"
+    """Whether the first column of a table of images holds row numbers."""
+
+    rows: Literal["auto", "images", "pixels"] = "auto"
+    """What a row of a table is: one image, or, in a transposed table, one pixel of all images."""
+
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the images that become test images where only one set is given.
+    The side of an image follows from the seed and its content alone: more images move none, and
+    equal images stay on one side."""
+
+    accept: tuple[Literal["alike", "outside"], ...] = ()
+    """What is otherwise refused: alike takes train images that are all the same, outside clips
+    pixel values that lie outside the range."""
 
 
 class NoiseSettings(_Settings):
@@ -138,6 +180,7 @@ class Settings(_Settings):
     """Seed of everything random: validation split, initial weights, shuffling, noise."""
 
     image: ImageSettings = ImageSettings()
+    reading: ReadingSettings = ReadingSettings()
     noise: NoiseSettings = NoiseSettings()
     training: TrainingSettings = TrainingSettings()
     denoiser: DenoiserSettings = DenoiserSettings()
@@ -194,7 +237,8 @@ def apply_preset(preset: PresetName, given: Settings | None = None) -> Settings:
     Args:
         preset: Where the settings start from.
         given: Settings of which only the fields set explicitly count, also within `image`,
-            `noise`, `training` and `denoiser`; what it left at a default stays as in the preset.
+            `reading`, `noise`, `training` and `denoiser`; what it left at a default stays
+            as in the preset.
 
     Returns:
         The merged settings.

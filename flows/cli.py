@@ -1,4 +1,5 @@
-"""Looking into the artifacts: what would run, why it ran, which runs there are, what is damaged.
+"""Looking into data and artifacts: what the data are, what would run, why it ran, which runs there
+are, what is damaged.
 
 Run it as `autoencoders COMMAND` (or `python flows/cli.py COMMAND`); `--help` explains each command.
 """
@@ -19,6 +20,7 @@ from rich.progress import Progress
 from autoencoders.settings import REFERENCE, apply_preset
 from flows.catalogue import METHODS
 from flows.full import pipeline
+from flows.inspect_data import inspect_data
 from flows.options import (
     ARTIFACTS,
     SAMPLE,
@@ -56,6 +58,20 @@ MAIN_JOB = ("full", "")
 """Names that its flow has in records; earlier versions recorded none."""
 
 app = App(name="autoencoders", help=__doc__)
+
+
+@app.command
+def inspect(
+    data: Data,
+    *,
+    settings: SettingsOptions = REFERENCE,
+    sheet: Annotated[
+        Folder | None, Parameter(help="Where to write the first images, as a PNG file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is recognised in a file or folder of images, and why; run nothing."""
+    inspect_data(data, settings, sheet=sheet, as_json=as_json)
 
 
 @app.command

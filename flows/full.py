@@ -1,4 +1,4 @@
-"""The main job: four CSV files in, two trained networks, their metrics and figures out.
+"""The main job: images in any form in, two trained networks, their metrics and figures out.
 
 Run it with `python flows/full.py`, or `python flows/full.py --help` for every option.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cyclopts import App
 
+from autoencoders.errors import PipelineError
 from autoencoders.settings import REFERENCE, PresetName, ResolvedSettings, Settings, apply_preset
 from flows.advice import REFUSALS
 from flows.by_hand import job
@@ -30,6 +31,7 @@ from flows.options import (
 )
 from flows.results import Results
 from tasks.add_noise import add_noise
+from tasks.draw_contact_sheet import draw_contact_sheet
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.logs import run_logger
 from tasks.engine.refusals import telling
@@ -49,6 +51,8 @@ from tasks.train import train
 Files = dict[str, ArtifactRef]
 """Files by what they are, e.g. `images/test/noisy`; published ones by their place in the folder."""
 SPLITS = ("train", "test")
+FIRST_IMAGES = 20
+"""Images of each split on the contact sheet."""
 INTERNAL = ("images/", "labels/", "scores/", "spread/")
 """Files so named are not published in the run's folder: they are large, or part of another one."""
 
@@ -58,7 +62,7 @@ def pipeline(step: Steps, data: Mapping[str, ArtifactRef], settings: ResolvedSet
 
     Args:
         step: Does one step.
-        data: The user's four files by role.
+        data: The user's files by role.
         settings: What is computed.
 
     Returns:
@@ -76,18 +80,48 @@ def prepare_images(
     step: Steps, files: Files, data: Mapping[str, ArtifactRef], settings: ResolvedSettings
 ) -> None:
     """Check the user's files, make images of them, and give every image a noisy twin."""
-    image, noise = settings.image, settings.noise
-    tables = step("ingest", ingest, files=data, image=image)
+    noise = settings.noise
+    tables = step(
+        "ingest", ingest, files=data, image=settings.image, reading=settings.reading,
+        seed=settings.seed if "data" in data else 0,  # two sets need no splitting
+    )  # fmt: skip
+    files["inspection.json"] = tables["inspection.json"]
+    made = step(
+        "contact sheet", draw_contact_sheet, images=FIRST_IMAGES,
+        tables={split: tables[f"{split}.parquet"] for split in SPLITS},
+    )  # fmt: skip
+    files["figures/contact_sheet.png"] = made["contact_sheet.png"]
     for split in SPLITS:
-        made = step(f"prepare {split}", prepare, table=tables[f"{split}.parquet"], image=image)
+        made = step(f"prepare {split}", prepare, table=tables[f"{split}.parquet"])
         files[f"images/{split}/clean"] = made["images.npy"]
         files[f"labels/{split}"] = made["labels.npy"]
+        files[f"labels/{split}/classes"] = made["classes.json"]
+    if has_noisy_twins(data, settings):
+        for split in SPLITS:
+            made = step(f"prepare noisy {split}", prepare, table=tables[f"{split}_noisy.parquet"])
+            files[f"images/{split}/noisy"] = made["images.npy"]
+        return
     for split in SPLITS:
         made = step(
             f"add noise {split}", add_noise, images=files[f"images/{split}/clean"], split=split,
             seed=settings.seed, noise=noise, corrupt=CORRUPTIONS[noise.kind],
         )  # fmt: skip
         files[f"images/{split}/noisy"] = made["images.npy"]
+
+
+def has_noisy_twins(data: Mapping[str, ArtifactRef], settings: ResolvedSettings) -> bool:
+    """Return whether the noise is the user's own.
+
+    Raises:
+        PipelineError: If fresh noise is asked for beside it.
+    """
+    twins = [role for role in data if role.endswith("noisy")]
+    if twins and settings.denoiser.fresh_noise:
+        raise PipelineError(
+            "`denoiser.fresh_noise` draws noise anew in every epoch, but noisy images are given.",
+            "Leave it off (--denoiser.fresh_noise false), or give clean images alone.",
+        )
+    return bool(twins)
 
 
 def train_networks(step: Steps, files: Files, settings: ResolvedSettings) -> None:
@@ -126,10 +160,11 @@ def score_methods(step: Steps, files: Files, settings: ResolvedSettings) -> None
     made = step(
         "evaluate", evaluate, scores={one.name: files[f"scores/{one.name}"] for one in METHODS},
         spreads={one.name: files[f"spread/{one.name}"] for one in METHODS},
-        labels=files["labels/test"],
+        labels=files["labels/test"], classes=files["labels/test/classes"],
     )  # fmt: skip
     for name in ("metrics.json", "per_image.parquet", "per_class.csv"):
-        files[name] = made[name]
+        if name in made.files:  # of images without labels, there are no classes
+            files[name] = made[name]
 
 
 def draw_figures(step: Steps, files: Files) -> None:
@@ -150,11 +185,11 @@ def full(
     settings: Settings | None = None,
     artifacts: Path = ARTIFACTS,
 ) -> FinishedRun:
-    """Turn four CSV files into two trained networks, their test metrics and figures.
+    """Turn images into two trained networks, their test metrics and figures.
 
     Args:
-        data: Folder of `train_data.csv`, `train_labels.csv` (or `train_lables.csv`),
-            `test_data.csv` and `test_labels.csv`, each plain or gzipped.
+        data: File or folder of images: `train_data.csv`, `train_labels.csv`, `test_data.csv` and
+            `test_labels.csv`, or any other form that `docs/data.md` lists.
         preset: Where the settings start from: `reference` reproduces the course (50 epochs),
             `quick` trains for two epochs, `best` is the best found so far.
         settings: Fields that replace those of the preset; all others keep the preset's values.

@@ -11,11 +11,6 @@ CONSTANT = 0.1
 best guesses of a network that explains the share R2 of the variance have a share of sqrt(R2), so
 this is 1 % of it; the networks of the sample have 75 % after two epochs, and near 100 % at last."""
 
-SAME_IMAGES = (
-    "The test images are the train images, so the metrics show what the networks have memorised, "
-    "not how they do on images they have not seen. Give other test data."
-)
-
 Metrics = Mapping[str, Any]
 
 

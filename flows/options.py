@@ -29,7 +29,11 @@ def _folder(type_: object, tokens: Sequence[Token]) -> Path:
 
 
 Folder = Annotated[Path, Parameter(converter=_folder)]
-Data = Annotated[Folder, Parameter(help="Folder of the four CSV files, each plain or gzipped.")]
+Data = Annotated[
+    Folder,
+    Parameter(help="File or folder of images: train_data.csv, train_labels.csv, test_data.csv, "
+              "test_labels.csv, or any other form that docs/data.md lists."),
+]  # fmt: skip
 Artifacts = Annotated[
     Folder,
     Parameter(help="Folder for all results; what is there already is reused."),

@@ -10,7 +10,8 @@ from typing import Any
 
 from autoencoders.settings import ResolvedSettings
 from flows.catalogue import METHODS, METRICS
-from flows.judgement import SAME_IMAGES, kept_epoch, warnings
+from flows.inspection import inspection_table, read_inspection
+from flows.judgement import kept_epoch, warnings
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.pages import Page, embedded
 
@@ -35,11 +36,14 @@ class Results:
         metrics: dict[str, Any] = json.loads(self.files["metrics.json"].path.read_bytes())
         return metrics
 
+    def inspection(self) -> dict[str, Any]:
+        """Read what was recognised in the user's files."""
+        return read_inspection(self.files["inspection.json"])
+
     def warnings(self) -> list[str]:
         """Say what is wrong with the results; nothing if they are as they should be."""
-        train, test = (self.files[f"images/{split}/clean"] for split in ("train", "test"))
         return [
-            *([SAME_IMAGES] if train.sha256 == test.sha256 else []),
+            *(one["text"] for one in self.inspection()["warnings"]),
             *warnings(self.metrics(), self.settings),
         ]
 
@@ -54,6 +58,7 @@ class Results:
     def summary(self) -> str:
         """Return the run in Markdown: warnings, metrics, what was run, on what."""
         metrics, settings = self.metrics(), self.settings
+        shape = " x ".join(map(str, self.inspection()["shape"]))
         fresh = " (drawn anew in every epoch of the denoiser)"
         rows = metrics_table(metrics)
         lines = [
@@ -64,8 +69,7 @@ class Results:
             "| --- | --- |" + " ---: |" * len(METRICS),
             *("| " + " | ".join(row.values()) + " |" for row in rows),
             "",
-            f"{metrics['images']:,} test images of {settings.image.height} x "
-            f"{settings.image.width} x {settings.image.channels}, {_noise(settings)}"
+            f"{metrics['images']:,} test images of {shape}, {self._noise()}"
             f"{fresh if settings.denoiser.fresh_noise else ''}, {settings.training.epochs} epochs, "
             f"batch size {settings.training.batch_size}, seed {settings.seed}.",
             "",
@@ -77,6 +81,10 @@ class Results:
             "",
             *(f"- {line}" for line in self.epochs()),
             "",
+            "What was recognised:",
+            "",
+            *(f"- {one['what']}: {one['found']}" for one in inspection_table(self.inspection())),
+            "",
             "Inputs, by content:",
             "",
             *(
@@ -86,6 +94,12 @@ class Results:
             "",
         ]
         return "\n".join(lines)
+
+    def _noise(self) -> str:
+        if any(role.endswith("noisy") for role in self.data):
+            return "noise of the user's own"
+        noise = self.settings.noise
+        return f"{noise.kind.replace('_', '-')} noise of factor {noise.factor:g}"
 
     def summary_file(self) -> str:
         """Return `summary.md`: the summary, the figures beside it, the lineage."""
@@ -100,6 +114,7 @@ class Results:
         return [
             Page("summary", "Results of the run", self.summary() + embedded(figures)),
             Page("metrics", "Metrics on the test images", rows),
+            Page("data", "What was recognised in the data", inspection_table(self.inspection())),
         ]
 
 
@@ -126,8 +141,3 @@ def _losses(history: ArtifactRef) -> list[float]:
     """Return the validation loss after each epoch, from a `history.csv`."""
     rows = csv.DictReader(io.StringIO(history.path.read_text(encoding="utf-8")))
     return [float(row["val_loss"]) for row in rows]
-
-
-def _noise(settings: ResolvedSettings) -> str:
-    kind = settings.noise.kind.replace("_", "-")
-    return f"{kind} noise of factor {settings.noise.factor:g}"

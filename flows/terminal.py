@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from rich.console import Console
+from rich.text import Text
+
 REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -35,6 +38,18 @@ def prepare_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def picture_columns() -> int:
+    """Return how many characters a line of the terminal has for a picture; 0 if it shows none."""
+    console = Console()
+    shows = console.is_terminal and console.color_system in ("truecolor", "256")
+    return console.width if shows and console.encoding.startswith("utf") else 0
+
+
+def print_picture(text: str) -> None:
+    """Print text with 24-bit colours, in the nearest ones that the terminal has."""
+    Console(highlight=False, markup=False, soft_wrap=True).print(Text.from_ansi(text))
 
 
 @contextlib.contextmanager

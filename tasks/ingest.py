@@ -1,71 +1,255 @@
-"""Ingest: four CSV files become two checked Parquet tables."""
+"""Ingest: files of images in any form become checked Parquet tables of bytes."""
 
-import itertools
+import json
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from autoencoders.errors import PipelineError
+from autoencoders.images.findings import Contents, find_oddities
+from autoencoders.images.labels import LabelKinds, is_whole
+from autoencoders.images.meaning import Decision, Meaning, decide, decide_shape
+from autoencoders.images.survey import Survey, traits
 from tasks.engine.handles import ArtifactRef, Output, stage
-from tasks.formats import image_table
-from tasks.formats.csv import read_csv
-from tasks.formats.csv_errors import count_error
+from tasks.formats.errors import DataError
+from tasks.formats.image_set import ImageSet
+from tasks.formats.inspection import inspection
+from tasks.formats.opening import open_sets
+from tasks.formats.split_tables import SplitTables
 
 if TYPE_CHECKING:
-    from autoencoders.settings import ImageSettings
+    from autoencoders.settings import ImageSettings, ReadingSettings
 
-PART = 1 << 24
-"""Bytes of pixels per row group of the Parquet file, and per step of reading."""
+PART = 1 << 21
+"""Values per step of reading: memory is some of these, however many rows there are."""
 
 
 @stage
-def ingest(output: Output, files: Mapping[str, ArtifactRef], image: "ImageSettings") -> None:
-    """Write `train.parquet` and `test.parquet`, in the form of `image_table`.
+def ingest(
+    output: Output,
+    files: Mapping[str, ArtifactRef],
+    image: "ImageSettings",
+    reading: "ReadingSettings",
+    seed: int,
+) -> None:
+    """Write `train.parquet` and `test.parquet`, in the form of `image_table`, their noisy twins
+    where the user has some, and `inspection.json`, which says what was recognised and why.
 
-    Every value is checked, and the files are read as a stream, in memory that does not depend on
-    their length. It is one stage for all four files, since an error in the last one must publish
-    nothing; it writes two, so that a changed test file does not retrain.
+    Every value is checked, and what the values mean is decided over all files together. They are
+    read as a stream, in memory that does not depend on their length: once if they hold bytes, a
+    second time if bytes must be made of them. It is one stage for all files, since an error in the
+    last one must publish nothing; it writes a table per split, so that a changed test file does
+    not retrain. Equal images and labels make equal tables, in whatever form they arrive.
+
+    Args:
+        output: Where it goes.
+        files: By role, as `find_files` calls them.
+        image: What is set of shape and range.
+        reading: What is set of the form of the files.
+        seed: Decides the side of an image where there is one set; of no effect otherwise.
     """
-    width = image.height * image.width * image.channels
-    for split in ("train", "test"):
-        data, labels = files[f"{split}_data"], files[f"{split}_labels"]
-        output.require_space(2 * data.size)
-        rows = _write_table(output.folder / f"{split}.parquet", data.path, labels.path, width)
-        output.log(f"{data.path.name}: {rows:,} images of {width} values, each with a label.")
+    sets = open_sets({role: ref.path for role, ref in files.items()}, reading, image)
+    output.require_space(2 * sum(ref.size for ref in files.values()))
+    job = _Ingest(output.folder, sets, image, reading, seed)
+    report = job.run()
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    (output.folder / "inspection.json").write_text(f"{text}\n", encoding="utf-8")
+    for name, one in sets.items():
+        labels = "each with a label" if one.labelled else "without labels"
+        count = report["read"][name]
+        output.log(f"{one.path.name}: {count:,} images ({one.images.form}), {labels}.")
+    for warning in report["warnings"]:
+        output.log(f"Warning: {warning['text']}")
 
 
-def _write_table(path: Path, data: Path, labels: Path, width: int) -> int:
-    """Join images and labels row by row into one Parquet file; return how many there were."""
-    counts, rows = [0, 0], max(1, PART // width)
-    written: Future[None] | None = None
-    with (
-        pq.ParquetWriter(
-            path,
-            image_table.schema(width),
-            compression="zstd",
-            compression_level=1,  # higher ones take twice the time for 2 % of the size
-            use_dictionary=False,
-            write_statistics=False,
-        ) as writer,
-        ThreadPoolExecutor(1) as beside,  # writes one row group while the next one is read
-    ):
-        streams = (
-            read_csv(data, width, np.uint8, 255, rows),  # parts of (rows, width)
-            read_csv(labels, 1, np.uint32, 2**32 - 1, rows),  # parts of (rows, 1)
+class _Ingest:
+    """One run of the stage: looks, decides, writes."""
+
+    def __init__(
+        self,
+        folder: Path,
+        sets: Mapping[str, ImageSet],
+        image: "ImageSettings",
+        reading: "ReadingSettings",
+        seed: int,
+    ) -> None:
+        self.folder, self.sets = folder, sets
+        self.image, self.reading, self.seed = image, reading, seed
+        self.kinds = LabelKinds()
+        self.surveys = {name: Survey() for name in sets}
+        self.noisy = Survey()
+        self.rounding = 0.0
+        first = next(iter(sets.values()))
+        self.rows = max(1, PART // first.images.width)
+        self.shape, self.shape_decision = _shape(sets, image)
+
+    def run(self) -> dict[str, Any]:
+        """Write the tables; return what was found."""
+        with self._tables() as tables:
+            complete = self._look(tables)
+            self.values = traits(list(self.surveys.values()))
+            self.sample = np.concatenate([one.sample() for one in self.surveys.values()])
+            meaning, decisions = self._decide()
+            self._check_values(meaning)
+            if complete and meaning.identity and self.kinds.whole:
+                contents = self._finish(tables, None)
+        if not (complete and meaning.identity and self.kinds.whole):
+            classes = self.kinds.names()
+            with self._tables() as tables:
+                for name, one in self.sets.items():
+                    self._convert(tables, name, one, meaning)
+                contents = self._finish(tables, classes)
+        return self._report(meaning, contents, decisions)
+
+    def _tables(self) -> SplitTables:
+        return SplitTables(
+            self.folder, int(np.prod(self.shape)),
+            {name: one.labelled for name, one in self.sets.items()},
+            noisy=any(one.noisy for one in self.sets.values()),
+            seed=self.seed, test_fraction=self.reading.test_fraction,
+        )  # fmt: skip
+
+    def _look(self, tables: SplitTables) -> bool:
+        """Look at every value, and write it at once; return whether all of them were bytes."""
+        complete = True
+        for name, one in self.sets.items():
+            for pixels, labels, noisy in one.rows(self.rows):
+                self.surveys[name].add(pixels)
+                if noisy is not None:
+                    self.noisy.add(noisy)
+                if labels is not None:
+                    self._look_at(labels, one)
+                parts = [part for part in (pixels, noisy) if part is not None]
+                complete = complete and all(part.dtype == np.uint8 for part in parts)
+                if complete and (labels is None or is_whole(labels)):
+                    tables.write(name, pixels, None if labels is None else _u32(labels), noisy)
+        return complete
+
+    def _look_at(self, labels: NDArray[Any], one: ImageSet) -> None:
+        try:
+            self.kinds.add(labels)
+        except ValueError as error:
+            path = one.labels_path or one.path
+            raise DataError(
+                f"{path}: {error}, which are words. Expected the name of a class for each image.",
+                "Remove the labels (--reading.label none where they stand beside the pixels).",
+            ) from error
+
+    def _decide(self) -> tuple[Meaning, list[Decision]]:
+        values, sample = self.values, self.sample
+        if not values.finite:
+            raise self._first_bad(
+                lambda part: ~np.isfinite(part),
+                "expected a number",
+                "Fill the value in, or remove the image (and its label).",
+            )
+        known = all(one.images.shape is not None for one in self.sets.values())
+        try:
+            meaning = decide(self.shape, values, sample, self.image, layout_known=known)
+        except PipelineError as error:
+            names = " and ".join(one.path.name for one in self.sets.values())
+            raise DataError(f"{names}: {error.problem}", error.advice) from error
+        stated = [Decision(*text) for one in self.sets.values() for text in one.images.decisions]
+        return meaning, [*dict.fromkeys(stated), self.shape_decision, *meaning.decisions]
+
+    def _check_values(self, meaning: Meaning) -> None:
+        """Refuse values outside of the range, unless they are to be clipped."""
+        values, used = self.values, meaning.range
+        reach = np.array([values.smallest, values.largest])
+        if used.outside(reach).any() and "outside" not in self.reading.accept:
+            raise self._first_bad(
+                used.outside, f"expected a value from {used.black:g} to {used.white:g}",
+                "Correct the value or remove the row (and its label). If such values are right, "
+                "say which are black and white: --image.black "
+                f"{values.smallest:g} --image.white {values.largest:g}; or clip them to the range: "
+                "--reading.accept outside.",
+            )  # fmt: skip
+        if values.smallest == values.largest and "alike" not in self.reading.accept:
+            raise self._all_alike(f"every value is {values.smallest:g}")
+
+    def _first_bad(self, is_bad: Any, expected: str, advice: str) -> DataError:
+        """Name the first value for which `is_bad` holds."""
+        for one in self.sets.values():
+            start = 0
+            for part in one.images.parts(self.rows):
+                rows, columns = np.nonzero(is_bad(part.pixels))
+                if len(rows):
+                    place = one.images.place(start + int(rows[0]), int(columns[0]))
+                    got = part.pixels[rows[0], columns[0]]
+                    return DataError(f"{one.path}, {place}: {expected}, got {got:g}.", advice)
+                start += len(part.pixels)
+        raise RuntimeError("A value that was there is there no more: the file has changed.")
+
+    def _all_alike(self, what: str) -> DataError:
+        names = " and ".join(str(one.path) for one in self.sets.values())
+        return DataError(
+            f"{names}: {what}, so all images are alike and there is nothing to learn.",
+            "Use the images from before they became so: values below 1 that are cut to whole "
+            "numbers all become 0 (multiply them by 255 first, or give them as they are). If it is "
+            "meant so, --reading.accept alike.",
         )
-        for images, label in itertools.zip_longest(*streams):
-            for index, values in enumerate((images, label)):
-                counts[index] += 0 if values is None else len(values)
-            if counts[0] == counts[1]:
-                if written is not None:
-                    written.result()
-                table = image_table.to_table(images, label[:, 0])
-                written = beside.submit(writer.write_table, table)
-        if written is not None:
-            written.result()
-    if counts[0] != counts[1]:
-        raise count_error(data, labels, *counts)
-    return counts[0]
+
+    def _convert(self, tables: SplitTables, name: str, one: ImageSet, meaning: Meaning) -> None:
+        """Read a set a second time, and write the images that its values mean."""
+        for pixels, labels, noisy in one.rows(self.rows):
+            images, error = meaning.images(pixels)
+            twins = None if noisy is None else meaning.images(noisy)[0]
+            self.rounding = max(self.rounding, error)
+            numbers = None if labels is None else self.kinds.numbers(labels)
+            tables.write(name, images, numbers, twins)
+
+    def _finish(self, tables: SplitTables, classes: list[str] | None) -> dict[str, Contents]:
+        contents = tables.contents()
+        train, test = contents["train"].prints, contents["test"].prints
+        if not (len(train) and len(test)):
+            path, empty = self.sets["data"].path, "test" if len(train) else "train"
+            raise DataError(
+                f"{path}: of its {len(train) + len(test):,} images none became a {empty} image.",
+                "Give more images, or another share of test images, e.g. "
+                f"--reading.test_fraction {0.5 if self.reading.test_fraction != 0.5 else 0.4}.",
+            )
+        if len(train) > 1 and len(np.unique(train)) == 1 and "alike" not in self.reading.accept:
+            raise self._all_alike("all train images are the same")
+        tables.finish(self.shape, classes)
+        return contents
+
+    def _report(
+        self, meaning: Meaning, contents: Mapping[str, Contents], decisions: list[Decision]
+    ) -> dict[str, Any]:
+        classes = self.kinds.names()
+        found = find_oddities(contents, meaning, self.values, self.sample, self.rounding, classes)
+        return inspection(
+            self.sets, contents, meaning, self.values, self.rounding, classes, decisions, found
+        )
+
+
+def _shape(
+    sets: Mapping[str, ImageSet], image: "ImageSettings"
+) -> tuple[tuple[int, int, int], Decision]:
+    """Return the shape of all images; train and test, clean and noisy must agree."""
+    found = {}
+    for one in sets.values():
+        for path, images in ((one.path, one.images), (one.noisy_path, one.noisy)):
+            if path is None or images is None:
+                continue
+            try:
+                found[path] = decide_shape(images.width, images.shape, image)
+            except PipelineError as error:
+                raise DataError(f"{path}: {error.problem}", error.advice) from error
+    (first, (shape, decision)), *others = found.items()
+    for path, (other, _) in others:
+        if other != shape:
+            raise DataError(
+                f"{path}: the images are {' x '.join(map(str, other))}, but those of {first.name} "
+                f"are {' x '.join(map(str, shape))}. Expected the same shape everywhere.",
+                "Give files of the same images, or say what the columns are (--reading.label, "
+                "--reading.index) or what the shape is (--image.height, --image.width).",
+            )
+    return shape, decision
+
+
+def _u32(labels: NDArray[Any]) -> NDArray[np.uint32]:
+    return labels.astype(np.uint32, copy=False)

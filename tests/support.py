@@ -26,7 +26,7 @@ HOME = Path(__file__).resolve().parents[1]
 IMAGE = {"height": 12, "width": 12}
 SHARED = HOME.parent / "shared" / "notmnist"
 STEPS = [
-    "ingest", "prepare train", "prepare test", "add noise train", "add noise test",
+    "ingest", "contact sheet", "prepare train", "prepare test", "add noise train", "add noise test",
     "train autoencoder", "train denoiser", "score noisy", "restore autoencoder",
     "score autoencoder", "restore denoiser", "score denoiser", "evaluate", "draw loss curves",
     "draw reconstructions", "draw noise", "draw denoising", "draw architecture",

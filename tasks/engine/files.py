@@ -74,10 +74,37 @@ def open_file(path: Path) -> io.BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
+def content_digest(path: Path) -> str:
+    """Return the sha256 of a file, or one of all names and contents below a folder.
+
+    Raises:
+        OSError: If something cannot be read, or is neither file nor folder.
+    """
+    if not path.is_dir():
+        return sha256_of(path)
+    found = hashlib.sha256()
+    for one in files_below(path):
+        found.update(os.fsencode(one.relative_to(path)) + b"\0" + sha256_of(one).encode())
+    return found.hexdigest()
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, through links, in the order of their names."""
+    entered = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        entered.add(os.path.realpath(root))
+        folders[:] = sorted(
+            one for one in folders if os.path.realpath(Path(root) / one) not in entered
+        )
+        yield from (Path(root) / name for name in sorted(names))
+
+
 def reference(path: Path) -> ArtifactRef:
-    """Describe the file at `path` as it is now."""
+    """Describe the file or folder at `path` as it is now."""
     path = path.absolute()
-    return ArtifactRef(uri=path.as_uri(), sha256=sha256_of(path), size=path.stat().st_size)
+    files = files_below(path) if path.is_dir() else [path]
+    size = sum(one.stat().st_size for one in files)
+    return ArtifactRef(uri=path.as_uri(), sha256=content_digest(path), size=size)
 
 
 def json_digest(value: Any, *, sort_keys: bool) -> str:

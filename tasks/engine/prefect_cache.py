@@ -30,7 +30,10 @@ def error_text(value: object) -> str:
 
 
 SERIALIZER = JSONSerializer(object_encoder=f"{__name__}.{error_text.__name__}", object_decoder=None)
-"""Plain JSON: Prefect's default decoder imports whatever class a record names."""
+"""Plain JSON: Prefect's default decoder imports whatever class a record names. Of a task that
+failed, Prefect writes down the error, which is no JSON."""
+PLAIN = JSONSerializer(object_encoder=None, object_decoder=None)
+"""What the records of artifacts say that they are written with: it names no code."""
 
 
 def address(root: str, stage: str, key: str) -> str:
@@ -79,7 +82,7 @@ class ArtifactStorage(WritableFileSystem):
 
 
 def _record(path: str, artifact: Artifact) -> bytes:
-    metadata = ResultRecordMetadata(serializer=SERIALIZER, storage_key=path)
+    metadata = ResultRecordMetadata(serializer=PLAIN, storage_key=path)
     return ResultRecord(result=artifact.model_dump(), metadata=metadata).serialize()
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from .errors import DamagedError, InputChangedError, NewerError, StoreError
-from .files import friendly_os_errors, read_file, sha256_now, sha256_of
+from .files import content_digest, friendly_os_errors, read_file, sha256_now, sha256_of
 from .handles import ArtifactRef, Output, Report, sync, write_atomically
 from .manifest import FORMAT, KEY, NAME, Artifact, FileEntry, KeyParts, Manifest
 from .rooms import (
@@ -127,7 +127,8 @@ class Store:
         return Artifact(stage=stage, key=key, files=refs)
 
     def fetch(self, ref: ArtifactRef) -> ArtifactRef:
-        """Bring a file to this machine, and read it once to see that it is what `ref` promises.
+        """Bring a file, or a folder of the user, to this machine, and read it once to see
+        that it is what `ref` promises.
 
         Every file of today's store is on this machine already.
 
@@ -136,7 +137,7 @@ class Store:
             StoreError: If its URI names another kind of store.
         """
         try:
-            intact = sha256_of(ref.path) == ref.sha256
+            intact = content_digest(ref.path) == ref.sha256
         except ValueError as error:
             raise StoreError(str(error)) from error
         except OSError as error:

@@ -30,8 +30,8 @@ from tasks.engine.store import Store
 from tests.support import HOME
 
 STAGES = [
-    "add_noise", "draw_glyphs", "evaluate", "ingest", "prepare", "render", "restore", "score",
-    "train",
+    "add_noise", "draw_contact_sheet", "draw_glyphs", "evaluate", "ingest", "prepare", "render",
+    "restore", "score", "train",
 ]  # fmt: skip
 CHILD = """
 import importlib, json, sys
@@ -224,7 +224,8 @@ def test_the_libraries_of_a_stage_are_those_it_imports_and_what_these_require():
     metrics = {metric.name: metric.function for metric in METRICS}
     drawing = libraries("render", draw=FIGURES[0].draw)
 
-    assert libraries("ingest") == libraries("prepare") == {"numpy", "pyarrow", "python"}
+    assert libraries("prepare") == {"numpy", "pyarrow", "python"}
+    assert libraries("ingest") == {"numpy", "pillow", "pyarrow", "python"}
     assert libraries("add_noise", corrupt=CORRUPTIONS["gaussian"]) == {"numpy", "python"}
     assert {"pandas", "pyarrow", "numpy"} < libraries("evaluate")
     assert {"matplotlib", "pillow", "kiwisolver", "pandas", "pyarrow"} < drawing

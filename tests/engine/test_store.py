@@ -567,3 +567,23 @@ def test_what_a_newer_version_wrote_is_named_and_left_alone(store, inputs):
     with pytest.raises(NewerError):
         find(store, inputs)
     assert COPIES.compute(store, inputs) == artifact
+
+
+def test_a_folder_of_the_user_counts_by_names_and_contents(tmp_path):
+    """A moved folder is the same input; a renamed, added or changed file makes it another."""
+    for name, content in (("a/1", b"one"), ("b/2", b"two")):
+        (tmp_path / "data" / name).parent.mkdir(parents=True)
+        (tmp_path / "data" / name).write_bytes(content)
+    (tmp_path / "data" / "again").symlink_to(tmp_path / "data")  # no reason to walk for ever
+    before = reference(tmp_path / "data")
+    (tmp_path / "data" / "again").unlink()
+    moved = (tmp_path / "data").rename(tmp_path / "moved")
+    digests = [before.sha256, reference(moved).sha256]
+    (moved / "a" / "1").rename(moved / "a" / "2")
+    digests.append(reference(moved).sha256)
+    (moved / "a" / "2").write_bytes(b"One")
+    digests.append(reference(moved).sha256)
+
+    assert before.size == 6
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3

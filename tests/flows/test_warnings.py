@@ -95,9 +95,9 @@ def test_the_kept_epoch_is_named_beside_the_best(losses, keep, line):
 class Case:
     """Data and settings of a run without a server: its steps are called one after the other."""
 
-    def __init__(self, folder, train, test, image, label=3, pixels=None, **training):
+    def __init__(self, folder, train, test, image, label=3, pixels=None, accept=(), **training):
         """Write data of `train` and `test` images, all of one class."""
-        rng, width = np.random.default_rng(0), image.height * image.width * image.channels
+        rng, width = np.random.default_rng(0), image.height * image.width * (image.channels or 1)
         self.folder = folder
         for split, count in (("train", train), ("test", test)):
             drawn = rng.integers(0, 256, (count, width))
@@ -105,7 +105,9 @@ class Case:
             np.savetxt(folder / f"{split}_data.csv", values, fmt="%d", delimiter=",")
             (folder / f"{split}_labels.csv").write_text(f"{label}\n" * count)
         training = {"epochs": 2, "precision": "float32", **training}
-        self.settings = resolve_settings(Settings(image=image, training=training))
+        self.settings = resolve_settings(
+            Settings(image=image, reading={"accept": accept}, training=training)
+        )
         self.steps = []
 
     def run(self):
@@ -135,7 +137,7 @@ def test_the_fewest_images_work_to_the_end(tmp_path, image):
 
     assert results.metrics()["denoiser"]["mse"] > 0
     assert results.metrics()["denoiser"]["ssim"] is None
-    assert "There is one test image only" in results.warnings()[0]
+    assert any("There is one test image only" in one for one in results.warnings())
     assert (
         results.files["per_class.csv"].path.read_text().splitlines()[1].startswith("4294967295,1,")
     )
@@ -144,9 +146,10 @@ def test_the_fewest_images_work_to_the_end(tmp_path, image):
 @pytest.mark.parametrize("pixels", [0, 255, 100])
 def test_images_that_are_all_the_same_work_and_are_warned_of(tmp_path, pixels):
     """Black, white or grey, there is nothing to tell apart."""
-    results = Case(tmp_path, 10, 4, ImageSettings(height=12, width=12), pixels=pixels).run()
+    image = ImageSettings(height=12, width=12)
+    results = Case(tmp_path, 10, 4, image, pixels=pixels, accept=["alike"]).run()
 
-    assert "All 4 test images are equal" in results.warnings()[0]
+    assert any("All 4 test images are equal" in one for one in results.warnings())
 
 
 def test_test_images_that_are_the_train_images_are_warned_of(tmp_path):

@@ -5,16 +5,19 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from rich.text import Text
 
 from autoencoders.errors import PipelineError
-from autoencoders.settings import ImageSettings, NoiseSettings, ResolvedTraining
+from autoencoders.settings import ImageSettings, NoiseSettings, ReadingSettings, ResolvedTraining
 from flows.catalogue import CORRUPTIONS, FIGURES, METRICS
 from tasks.add_noise import add_noise
+from tasks.draw_contact_sheet import draw_contact_sheet
 from tasks.draw_glyphs import split_typefaces
 from tasks.engine.files import reference
 from tasks.engine.handles import FunctionRef, Output
 from tasks.evaluate import evaluate
 from tasks.find_files import find_files
+from tasks.formats.image_table import ImageTableWriter
 from tasks.ingest import ingest
 from tasks.prepare import prepare
 from tasks.render import render
@@ -66,12 +69,11 @@ def test_ingest_and_prepare_turn_rows_into_images(tmp_path, output):
     """Byte 255 becomes 1, in the order of the file, with the label of the row."""
     data = write_dataset(tmp_path / "data")
     files = {role: reference(path) for role, path in find_files(data).items()}
-    image = ImageSettings(height=8, width=8)
-    ingest(output, files, image)
+    ingest(output, files, ImageSettings(), ReadingSettings(), seed=0)
     images = Output(tmp_path / "images")
-    prepare(images, reference(output.folder / "test.parquet"), image)
+    prepare(images, reference(output.folder / "test.parquet"))
 
-    assert names(output) == {"train.parquet", "test.parquet"}
+    assert names(output) == {"train.parquet", "test.parquet", "inspection.json"}
     pixels = np.loadtxt(data / "test_data.csv", delimiter=",")
     found = np.load(images.folder / "images.npy")
     assert (found.shape, found.dtype) == ((20, 8, 8, 1), np.float32)
@@ -190,6 +192,26 @@ def test_a_stopped_training_resumes_to_the_same_bytes(clean, tmp_path, noise_fac
     assert_resumes(clean, tmp_path, training, noise_factor=noise_factor)
 
 
+@pytest.mark.parametrize("sides", [(7, 5), (10, 9)])
+def test_images_of_any_size_are_trained_stopped_resumed_and_restored(saved, tmp_path, sides):
+    """The file of the network takes and returns the user's size, as Keras itself predicts."""
+    from tasks.formats.keras_files import load_network
+
+    images = np.random.default_rng(0).random((COUNT, *sides, 1), np.float32)
+    clean = saved("clean", images)
+    straight = assert_resumes(clean, tmp_path, TRAINING.model_copy(update={"epochs": 2}))
+    network = reference(straight.folder / "denoiser.keras")
+    output = Output(tmp_path / "out")
+    restore(output, clean, network, THREADS)
+    restored = np.load(output.folder / "images.npy")
+
+    assert restored.shape == images.shape
+    predicted = load_network(network.path).predict(images, verbose=0)
+    assert np.allclose(restored, predicted, atol=1e-6)
+    layers = pd.read_csv(straight.folder / "layers.csv")
+    assert layers["output"].iloc[-1] == f"{sides[0]} x {sides[1]} x 1"
+
+
 def scripted(losses):
     """Return a `validate` that gives these losses, whatever the network does."""
     return lambda trainer, inputs, targets, indices: next(losses)
@@ -294,7 +316,7 @@ def test_images_that_are_not_numbers_are_scored_as_such(saved, output, clean):
     assert spread["clean"] > 0
 
 
-def evaluated(output, folder, saved, labels, **errors):
+def evaluated(output, folder, saved, labels, classes=None, **errors):
     """Evaluate methods whose images have these mean squared errors."""
     scores, spreads = {}, {}
     for method, mse in errors.items():
@@ -304,7 +326,28 @@ def evaluated(output, folder, saved, labels, **errors):
         scores[method] = reference(path)
         (folder / f"{method}.json").write_text('{"clean": 0.4, "restored": 0.2}')
         spreads[method] = reference(folder / f"{method}.json")
-    evaluate(output, scores, spreads, saved("labels", np.array(labels, np.int64)))
+    (folder / "classes.json").write_text(json.dumps(classes))
+    names = reference(folder / "classes.json")
+    evaluate(output, scores, spreads, saved("labels", np.array(labels, np.int64)), names)
+
+
+def test_evaluate_calls_classes_by_their_names(saved, output, tmp_path):
+    """In both tables, where labels are words."""
+    evaluated(output, tmp_path, saved, [1, 0, 1], ["bag", "coat"], noisy=[0.1, 0.2, 0.3])
+    per_class = pd.read_csv(output.folder / "per_class.csv", index_col="label")
+
+    assert per_class["noisy_mse"].to_dict() == {"bag": 0.2, "coat": 0.2}
+    assert pd.read_parquet(output.folder / "per_image.parquet")["label"].tolist() == [
+        "coat", "bag", "coat"]  # fmt: skip
+
+
+def test_evaluate_needs_no_labels(saved, output, tmp_path):
+    """Without them there is no class to write of; all else is there."""
+    evaluated(output, tmp_path, saved, [], noisy=[0.1, 0.2, 0.3])
+
+    assert names(output) == {"metrics.json", "per_image.parquet"}
+    assert "label" not in pd.read_parquet(output.folder / "per_image.parquet").columns
+    assert json.loads((output.folder / "metrics.json").read_text())["images"] == 3
 
 
 def test_evaluate_puts_all_methods_side_by_side(saved, output, tmp_path):
@@ -404,3 +447,29 @@ def test_fonts_without_letters_are_refused():
     """Where every font was a symbol font after all, there is no typeface to name."""
     with pytest.raises(PipelineError, match="None of the fonts"):
         split_typefaces([], 10, 10, seed=0)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_contact_sheet_shows_what_was_recognised(output, tmp_path, labelled):
+    """The same bytes for the same tables; for a terminal as many images as fit into a line."""
+    tables = {}
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 30), ("test", 3)):
+        path = tmp_path / f"{split}.parquet"
+        with ImageTableWriter(path, 7 * 5 * 3, labelled=labelled) as table:
+            labels = np.arange(count, dtype=np.uint32) % 2 if labelled else None
+            table.write(rng.integers(0, 256, (count, 105), dtype=np.uint8), labels)
+            table.finish((7, 5, 3), ["bag", "shoe"] if labelled else None)
+        tables[split] = reference(path)
+    again = Output(tmp_path / "again")
+    draw_contact_sheet(output, tables, 20, columns=40)
+    draw_contact_sheet(again, tables, 20)
+
+    assert names(output) == {"contact_sheet.png", "contact_sheet.txt"}
+    assert names(again) == {"contact_sheet.png"}
+    sheets = [(one.folder / "contact_sheet.png").read_bytes() for one in (output, again)]
+    assert sheets[0] == sheets[1]
+    lines = Text.from_ansi((output.folder / "contact_sheet.txt").read_text()).plain.splitlines()
+    assert [line for line in lines if "▀" not in line] == ["train", "test"]
+    assert {len(line) for line in lines[1:5]} == {6 * 6 + 1}  # six images of five pixels
+    assert len(lines[-1]) == 3 * 6 + 1

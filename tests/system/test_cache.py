@@ -321,7 +321,8 @@ def test_lock_files_left_behind_block_nothing(project):
     artifact_folder(project, "draw noise").rename(project.folder / "away")
 
     assert run_as_planned(project, *OPTIONS) == {"draw noise"}
-    assert [path.name for path in (store.root / "locks").iterdir()] == ["store"]
+    left = {path.name for path in (store.root / "locks").iterdir()}
+    assert left - {"slot-training-0"} == {"store"}  # slots are used again and again
 
 
 def test_a_store_moved_to_another_place_is_all_cached(project):

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import matplotlib
 import pytest
@@ -47,9 +48,11 @@ print(json.dumps({"removed": removed, "left": dict(os.environ), "key": parts.env
 
 def ask(environment: dict[str, str]) -> dict[str, object]:
     """Return what becomes of an environment in a process that computes and draws."""
-    done = subprocess.run(
-        [sys.executable, "-c", ASK], env=environment, cwd=HOME, capture_output=True, text=True
-    )
+    with tempfile.TemporaryDirectory() as folder:  # what a variable names may be made in it
+        done = subprocess.run(
+            [sys.executable, "-c", ASK], env={**environment, "PYTHONPATH": str(HOME)}, cwd=folder,
+            capture_output=True, text=True,
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -333,7 +333,9 @@ def test_a_failed_run_calls_a_webhook(run_flow, tmp_path, status):
     assert done.returncode == 1
     [message] = webhook.received
     assert message["state"] == "Failed"
-    assert "test_data.csv, row 1" in message["message"]
+    assert (
+        "test_data.csv: an image has 2 values, expected a multiple of 144 (" in message["message"]
+    )
     assert "run the same command again" in message["text"]
     assert webhook.url not in done.stdout + done.stderr
     logged = "AUTOENCODERS_WEBHOOK: the webhook answered 404." in done.stdout + done.stderr

@@ -155,7 +155,7 @@ def test_a_script_runs_its_own_checkout(tmp_path):
     """Wherever it is called from, and although other code is installed, which stays what others
     import."""
     copy_packages(tmp_path)
-    edit(tmp_path / "flows" / "options.py", "Folder of the four CSV files", "Folder of my files")
+    edit(tmp_path / "flows" / "options.py", "File or folder of images", "Folder of my files")
     edit(tmp_path / "autoencoders" / "settings.py", "Number of passes over", "My passes over")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
@@ -174,7 +174,7 @@ def test_a_script_runs_its_own_checkout(tmp_path):
         assert Path(installed) == HOME / package / "__init__.py"
 
 
-@pytest.mark.parametrize("script", ["full", "cli", "glyphs"])
+@pytest.mark.parametrize("script", ["full", "cli", "fetch", "glyphs"])
 def test_every_script_finds_its_checkout(script):
     """Nothing is imported before the path is right, or the wrong modules would stay loaded."""
     tree = ast.parse((HOME / "flows" / f"{script}.py").read_text())

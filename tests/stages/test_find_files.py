@@ -1,0 +1,96 @@
+"""Which file of a folder is what, by its name."""
+
+import pytest
+
+from tasks.find_files import find_files
+from tasks.formats.errors import DataError
+
+TWO = ("train_data", "train_labels", "test_data", "test_labels")
+
+
+def folder_of(folder, *names):
+    """Write empty files, in folders where the names have some."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "roles"),
+    [
+        (("train_data.csv", "train_lables.csv", "test_data.csv.gz", "test_labels.csv"), TWO),
+        (("train_x.csv", "train_y.csv", "test_x.csv", "test_y.csv"), TWO),
+        (("x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy"), TWO),
+        (("Xtrain.csv", "ytrain.csv", "Xtest.csv", "ytest.csv"), TWO),
+        (("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
+          "t10k-labels-idx1-ubyte.gz"), TWO),
+        (("train-images.idx3-ubyte", "train-labels.idx1-ubyte", "t10k-images.idx3-ubyte",
+          "t10k-labels.idx1-ubyte"), TWO),
+        (("emnist-letters-train-images-idx3-ubyte", "emnist-letters-train-labels-idx1-ubyte",
+          "emnist-letters-test-images-idx3-ubyte", "emnist-letters-test-labels-idx1-ubyte"), TWO),
+        (("mnist_train.csv", "mnist_test.csv"), ("train_data", "test_data")),
+        (("fashion-mnist_train.csv", "fashion-mnist_test.csv"), ("train_data", "test_data")),
+        (("train.csv", "test.csv"), ("train_data", "test_data")),
+        (("optdigits.tra", "optdigits.tes"), ("train_data", "test_data")),
+        (("train-00000-of-00001.parquet", "test-00000-of-00001.parquet"),
+         ("train_data", "test_data")),
+        (("data.npy", "labels.npy"), ("data", "labels")),
+        (("train/a/1.png", "test/a/1.png"), ("train_data", "test_data")),
+        (("train/clean/1.png", "train/noisy/1.png", "test/clean/1.png", "test/noisy/1.png"),
+         ("train_data", "train_noisy", "test_data", "test_noisy")),
+        (("clean/1.png", "noisy/1.png"), ("data", "noisy")),
+        (("clean.npy", "noisy.npy"), ("data", "noisy")),
+        (("train_clean.npy", "train_noisy.npy", "test_clean.npy", "test_noisy.npy"),
+         ("train_data", "train_noisy", "test_data", "test_noisy")),
+    ],
+    ids=lambda value: value[0] if "." in value[0] else "",
+)  # fmt: skip
+def test_names_say_what_is_what(tmp_path, names, roles):
+    """In the order of the names; what comes along and is no data is left aside."""
+    folder_of(tmp_path, *names, "README.md", "LICENSE", ".DS_Store", "sample_submission.csv")
+    found = find_files(tmp_path)
+
+    tops = [name.removesuffix("/1.png").removesuffix("/a") for name in names]
+    assert found == {role: tmp_path / top for role, top in zip(roles, tops, strict=True)}
+
+
+def test_validation_images_are_left_aside(tmp_path):
+    """The networks take theirs from the train images."""
+    folder_of(tmp_path, "train.csv", "val.csv", "test.csv", "validation_labels.csv")
+
+    assert set(find_files(tmp_path)) == {"train_data", "test_data"}
+
+
+def test_one_file_is_one_set_and_so_is_a_folder_of_pictures(tmp_path):
+    """Given itself, alone in a folder, or in the one folder that an archive had."""
+    folder_of(tmp_path, "one/digits.csv.gz", "flat/1.png", "classes/A/1.jpeg", "classes/B/2.jpeg",
+              "archive/notMNIST_small/A/1.png")  # fmt: skip
+
+    assert find_files(tmp_path / "one/digits.csv.gz") == {
+        "data": tmp_path / "one/digits.csv.gz"}  # fmt: skip
+    assert find_files(tmp_path / "one") == {"data": tmp_path / "one/digits.csv.gz"}
+    assert find_files(tmp_path / "flat") == {"data": tmp_path / "flat"}
+    assert find_files(tmp_path / "classes") == {"data": tmp_path / "classes"}
+    assert find_files(tmp_path / "archive") == {"data": tmp_path / "archive/notMNIST_small"}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "no images, it is empty"),
+        (("notes.md",), "no images; there are notes.md"),
+        (("train.csv",), "test images are missing; there are train.csv"),
+        (("test_labels.csv",), "train images and test images are missing"),
+        (("a.csv", "b.csv"), r"a\.csv and b\.csv are both there.*--data FILE"),
+        (("train.csv", "train.npy", "test.csv"), r"train\.csv and train\.npy are both there"),
+        (
+            ("train.csv", "train.npy", "test.csv", "test.npz"),
+            r"test\.csv and test\.npz; train\.csv and train\.npy",
+        ),
+    ],
+)
+def test_what_is_missing_or_there_twice_is_named(tmp_path, names, message):
+    """All of it at once."""
+    with pytest.raises(DataError, match=message):
+        find_files(folder_of(tmp_path, *names))
