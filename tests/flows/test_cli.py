@@ -324,22 +324,30 @@ def test_a_run_is_saved_outside_of_the_artifacts(project, tmp_path):
 PIPE = "; exit ${PIPESTATUS[0]}"
 
 
+NOBODY = [
+    (f"| true{PIPE}", 141), (f"2>&1 | true{PIPE}", 141), (f"2>&- | true{PIPE}", 141),
+    ("> /dev/full", 1), (">&-", 0), (">&- 2>&-", 0),
+]  # fmt: skip
+PRINTING = [
+    "cli.py runs", "cli.py runs --json", "cli.py explain train", "cli.py verify",
+    "cli.py compare latest latest --json", "cli.py gc --keep-last 9 --dry-run", "cli.py plan",
+    "cli.py save --help", "full.py --help",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("output", "code"),
+    ("command", "output", "code"),
     [
-        (f"| true{PIPE}", 141), (f"2>&1 | true{PIPE}", 141), (f"2>&- | true{PIPE}", 141),
-        ("> /dev/full", 1), (">&-", 0), (">&- 2>&-", 0),
+        # Each command once, and one command in every way; all of them together take minutes
+        pytest.param(
+            command, output, code,
+            marks=[] if command == PRINTING[0] or output == NOBODY[0][0] else pytest.mark.slow,
+        )
+        for command in PRINTING
+        for output, code in NOBODY
     ],
 )  # fmt: skip
-@pytest.mark.parametrize(
-    "command",
-    [
-        "cli.py runs", "cli.py runs --json", "cli.py explain train", "cli.py verify",
-        "cli.py compare latest latest --json", "cli.py gc --keep-last 9 --dry-run", "cli.py plan",
-        "cli.py save --help", "full.py --help",
-    ],
-)  # fmt: skip
-def test_output_that_nobody_takes_is_no_traceback(project, output, code, command):
+def test_output_that_nobody_takes_is_no_traceback(project, command, output, code):
     """A closed pipe, a full disk, a closed file; also with Python's development mode, which tells
     of everything that is left undone."""
     done = subprocess.run(

@@ -55,7 +55,12 @@ def running(data, alone, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_to_the_whole_group_ends_it_at_once(running, tmp_path, number, code):
     """Its temporary server is no part of that group: the run reports how it ended, says so in a
@@ -72,6 +77,7 @@ def test_a_signal_to_the_whole_group_ends_it_at_once(running, tmp_path, number, 
     assert published_is_whole(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_signal_that_comes_twice_is_one(running):
     """As from `timeout`, which signals the process and then its group."""
     process, below = running
