@@ -11,7 +11,7 @@ from tasks.formats.errors import DataError
 
 BLOCK = 1 << 17
 """Bytes of text that are parsed at a time; what that takes fits the processor's cache."""
-FLOAT_BLOCK = 1 << 19
+FLOAT_BLOCK = 1 << 20
 """The same for floats, where Arrow takes a while to begin."""
 SAMPLE = 1 << 18
 """Bytes of text that are looked at to recognise a dialect, or two lines, whichever is more."""

@@ -180,6 +180,10 @@ def _pixels(text: bytes, form: Form) -> NDArray[Any] | None:
             return None
         text = single_blanks(text.translate(LIST_CHARACTERS).replace(b",", b" "))
         dialect = Dialect(BLANK)
+    if form.values == "float" and dialect.separator == b",":  # mostly plain without looking
+        found: NDArray[Any] | None = floats(text, width)
+        if found is not None:
+            return found
     plain = plain_lines(text, dialect)
     if plain is None or form.values == "hex":
         return None

@@ -18,13 +18,14 @@ from matplotlib.figure import Figure
 from autoencoders.settings import REFERENCE
 from tasks.resolve import resolve_settings
 from tests.bench.curves import curves
+from tests.bench.dialects import dialects
 from tests.bench.full import reference_job
 from tests.bench.stages import growth, readers, stages
 from tests.bench.tools import HOME, Table
 from tests.bench.training import fold, prediction, training_step
 from tests.bench.warm import warm_run
 
-MINUTES = (training_step, fold, prediction, readers, stages, growth, warm_run)
+MINUTES = (training_step, fold, prediction, readers, dialects, stages, growth, warm_run)
 HOURS = (curves, reference_job)
 
 
