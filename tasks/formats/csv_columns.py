@@ -227,7 +227,8 @@ def _with_label(table: Table, columns: Columns, image: Sides) -> Columns:
             f"{evidence.shown(table, ends[0])} there, {evidence.shown(table, ends[1])} here.",
             "Say which one with --reading.label first or --reading.label last.",
         )
-    why += f"; its values are {evidence.shown(table, ends[side])}"
+    values = evidence.shown(table, ends[side])
+    why += f"; its values are {values}" if "," in values else "; found by reading all rows"
     other = ("last", "first")[side]
     decision = (f"label in column {ends[side] + 1}", why, f"--reading.label {other}")
     return replace(

@@ -175,6 +175,18 @@ def test_a_label_behind_row_numbers_is_found(tmp_path):
     assert np.array_equal(labels, LABELS)
 
 
+def test_a_label_that_is_the_same_in_all_the_first_rows_is_found(tmp_path):
+    """Files are often sorted by class; then the whole file says which end is the label."""
+    labels = np.repeat(np.arange(2), 2000)
+    lines = [f"{row},{label}" for row, label in zip(rows() * 200, labels, strict=True)]
+    path = written(tmp_path / "data.csv", lines)
+    pixels, found = read(path)
+
+    assert np.array_equal(pixels, np.tile(PIXELS, (200, 1)))
+    assert np.array_equal(found, labels)
+    assert any("reading all rows" in why for _, why, _ in opened(path).decisions)
+
+
 def test_one_hot_labels_behind_the_pixels_are_found(tmp_path):
     """As in semeion: 266 = 256 + 10, of which exactly one is 1; floats, blanks, one at the end."""
     pixels = RNG.integers(0, 2, (30, 256))
