@@ -123,7 +123,7 @@ def test_runs_lists_every_run(project):
 
     assert [row["noise"] for row in rows[:2]] == [0.5, 0.3]
     assert rows[0]["computed"] == f"{len(STEPS)}/{len(STEPS)}"
-    assert rows[1]["computed"] == "11/19"
+    assert rows[1]["computed"] == "11/20"
     assert all(0 < row["denoiser MSE"] < 1 for row in rows)
     shown = run("cli.py", "runs")
     assert f"{rows[0]['denoiser MSE']:.5g}" in shown
@@ -330,8 +330,8 @@ NOBODY = [
 ]  # fmt: skip
 PRINTING = [
     "cli.py runs", "cli.py runs --json", "cli.py explain train", "cli.py verify",
-    "cli.py compare latest latest --json", "cli.py gc --keep-last 9 --dry-run", "cli.py plan",
-    "cli.py save --help", "full.py --help",
+    "cli.py compare latest latest --json", "cli.py gc --keep-last 9 --dry-run",
+    "cli.py plan --data data", "cli.py save --help", "full.py --help",
 ]  # fmt: skip
 
 
@@ -352,7 +352,7 @@ def test_output_that_nobody_takes_is_no_traceback(project, command, output, code
     of everything that is left undone."""
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -X dev {project.folder}/flows/{command} {output}"],
-        env=project.environment, capture_output=True, text=True,
+        cwd=project.folder, env=project.environment, capture_output=True, text=True,
     )  # fmt: skip
 
     assert done.returncode == code

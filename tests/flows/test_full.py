@@ -18,7 +18,7 @@ from tasks.resolve import resolve_threads
 from tasks.runtime import import_tensorflow
 from tests.support import HOME, SMALL, STEPS, contents, states, write_dataset
 
-PUBLISHED = 17
+PUBLISHED = 19
 """How many files a run's folder has beside `run.json`."""
 
 
@@ -209,8 +209,8 @@ def test_other_epochs_recompute_training_and_what_follows(twice, run_flow):
     found = states(result.stdout + result.stderr)
 
     assert [step for step in STEPS if found[step] == "Cached"] == [
-        "ingest", "prepare train", "prepare test", "add noise train", "add noise test",
-        "score noisy", "draw noise", "draw architecture",
+        "ingest", "contact sheet", "prepare train", "prepare test", "add noise train",
+        "add noise test", "score noisy", "draw noise", "draw architecture",
     ]  # fmt: skip
     assert set(found.values()) == {"Cached", "Completed"}
 
@@ -225,7 +225,7 @@ def test_wrong_data_end_in_one_clear_line(run_flow, tmp_path):
 
     assert result.returncode == 1
     assert "error: " in result.stderr
-    assert "test_data.csv, row 5, column 144: 143" in result.stderr
+    assert "test_data.csv, row 5, column 144: the row ends after 143 of" in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
     assert not (tmp_path / "artifacts" / "latest").exists()
     assert not (tmp_path / "artifacts" / "ingest").exists()
