@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from autoencoders.errors import PipelineError
 from autoencoders.settings import Settings
@@ -92,21 +92,41 @@ def in_parameters(text: str) -> str:
     return _OPTIONS.sub(_as_parameters, text)
 
 
-def _names() -> list[str]:
-    names = list(ARGUMENTS)
+def _fields() -> dict[str, Any]:
+    """Return the type of each setting, by the name of its option."""
+    fields: dict[str, Any] = dict.fromkeys(ARGUMENTS)
     for group, field in Settings.model_fields.items():
         inner = getattr(field.annotation, "model_fields", None)
-        names += [f"{group}.{name}" for name in inner] if inner else [group]
-    return names
+        if inner is None:
+            fields[group] = field.annotation
+        else:
+            fields |= {f"{group}.{name}": one.annotation for name, one in inner.items()}
+    return fields
 
 
-_OPTION = rf"--(?:{'|'.join(map(re.escape, _names()))})\b"
-_VALUE = r"[\d]+(?:\.\d+)?\b"
-_OPTIONS = re.compile(rf"{_OPTION} {_VALUE}(?: {_OPTION} {_VALUE})*|{_OPTION}")
+def _values(annotation: Any) -> list[str]:
+    """Return patterns of the values that a setting of this type may have in an advice."""
+    if annotation is bool:
+        return ["true", "false"]
+    if annotation in (int, float):
+        return [r"-?\d+(?:\.\d+)?"]
+    if get_origin(annotation) is Literal:
+        return [re.escape(str(value)) for value in get_args(annotation)]
+    return [pattern for one in get_args(annotation) for pattern in _values(one)]
+
+
+_FIELDS = _fields()
+_GIVEN = "|".join(
+    rf"--{re.escape(name)} (?:{'|'.join(values)})\b"
+    for name, annotation in _FIELDS.items()
+    if (values := _values(annotation))
+)
+_NAMED = rf"--(?:{'|'.join(map(re.escape, _FIELDS))})\b"
+_OPTIONS = re.compile(rf"(?:{_GIVEN})(?: (?:{_GIVEN}))*|{_NAMED}")
 
 
 def _as_parameters(match: re.Match[str]) -> str:
-    words = match[0].replace("--", "").split()
+    words = re.sub(r"(^| )--", r"\1", match[0]).split()
     if len(words) == 1:
         name = words[0]
         return f"`{name}`" if name in ARGUMENTS else f"`settings.{name}`"
@@ -116,5 +136,12 @@ def _as_parameters(match: re.Match[str]) -> str:
         place = settings
         for group in groups:
             place = place.setdefault(group, {})
-        place[field] = json.loads(value)
+        place[field] = _parsed(value, _FIELDS[name])
     return f"settings={json.dumps(settings)}"
+
+
+def _parsed(text: str, annotation: Any) -> Any:
+    """Return the value of a setting as JSON has it."""
+    if get_origin(annotation) is tuple:
+        return [text]
+    return text if get_origin(annotation) is Literal else json.loads(text)

@@ -134,8 +134,8 @@ def _of_copies(contents: Mapping[str, Contents], width: int) -> list[Finding]:
         )))  # fmt: skip
     elif shared:
         found.append(Finding("shared", (
-            f"{shared:,} of the {len(test):,} test images are train images too, so the metrics "
-            "flatter the networks. Remove them from one of the two."
+            f"{shared:,} of the {len(test):,} test images ({shared / len(test):.1%}) are train "
+            "images too; on these the metrics show what the networks have memorised."
         )))  # fmt: skip
     if len(np.unique(test)) == 1 < len(test):
         found.append(Finding("alike", "All test images are the same."))

@@ -1,11 +1,15 @@
 """A run that is refused says why once, in the words of the place where it is read."""
 
+import json
+import re
+
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
 
 from autoencoders.errors import PipelineError
+from autoencoders.settings import Settings
 from flows.advice import REFUSALS, in_parameters, in_words, read_in
 from flows.full import full
 from tasks.engine.errors import NotWritableError
@@ -103,12 +107,25 @@ def test_a_missing_folder_is_refused_before_the_first_step(run_flow, tmp_path):
          'say settings={"image": {"height": 8}, "training": {"epochs": 5}}.'),
         ("say --noise.factor 0.3.", 'say settings={"noise": {"factor": 0.3}}.'),
         ("say --seed 1", 'say settings={"seed": 1}'),
+        ("set --image.black -0.5 --image.white 0.5.",
+         'set settings={"image": {"black": -0.5, "white": 0.5}}.'),
+        ("or a label (--reading.index yes, --reading.label first).",
+         'or a label (settings={"reading": {"index": "yes"}}, '
+         'settings={"reading": {"label": "first"}}).'),
+        ("give --reading.accept alike.", 'give settings={"reading": {"accept": ["alike"]}}.'),
+        ("off (--denoiser.fresh_noise false)",
+         'off (settings={"denoiser": {"fresh_noise": false}})'),
+        ("set --image.black and --image.white", "set `settings.image.black` and "
+         "`settings.image.white`"),
         ("gc --keep-last 3, --dataset, --image", "gc --keep-last 3, --dataset, --image"),
     ],
 )  # fmt: skip
 def test_options_become_parameters(options, parameters):
-    """Those of the main job; other words with dashes stay as they are."""
+    """Those of the main job, as values that it takes; other words with dashes stay as they are."""
     assert in_parameters(options) == parameters
+    for found in re.finditer("settings=", parameters):
+        value, _ = json.JSONDecoder().raw_decode(parameters, found.end())
+        assert Settings.model_validate(value).model_fields_set == set(value)
 
 
 def test_an_error_of_the_engine_names_what_its_reader_can_change():
