@@ -14,6 +14,7 @@ from autoencoders.settings import PRESETS, PresetName, Settings, apply_preset
 
 WORDS = frozenset(word for words in config.values() for word in words.get("words", ()))  # type: ignore[attr-defined]
 """What Prefect makes names of runs from: an adjective and an animal."""
+SHAPE = ("image.height", "image.width", "image.channels")
 LONGEST = 80
 """Characters of a name; a list shows no more."""
 
@@ -56,19 +57,21 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[s
 
 def _in_words(changed: dict[str, Any]) -> list[str]:
     """Return a few words per changed setting, in the order of the settings."""
-    sides = [str(value) for name, value in changed.items() if name.startswith("image.")]
+    sides = [str(changed[name]) for name in SHAPE if name in changed]
     words = [f"images {' x '.join(sides)}"] if sides else []
     for name, value in changed.items():
         field = name.rpartition(".")[2].replace("_", " ")
+        if name in SHAPE:
+            continue
         match name.split("."):
-            case ["image", _]:
-                pass
             case ["training", "epochs"]:
                 words.append(f"{value} epoch{'s' if value > 1 else ''}")
             case ["noise", "factor"]:
                 words.append(f"noise {value:g}")
             case ["noise", "kind"]:
                 words.append(value.replace("_", " "))
+            case _ if isinstance(value, tuple):
+                words.append(f"{field} {' '.join(value)}")
             case _ if isinstance(value, bool):
                 words.append(field if value else f"no {field}")
             case _:
