@@ -123,7 +123,7 @@ def explain(
     steps = [step for step in record.steps if wanted in (step.step, step.stage.replace("_", " "))]
     if not steps:
         names = ", ".join(step.step for step in record.steps)
-        raise RunNotFoundError(f"{stage}: no such step in {record.name}.", f"There are: {names}.")
+        raise RunNotFoundError(f"'{stage}': no such step in {record.name}.", f"There are: {names}.")
     earlier = [other for other in all_runs(store, warn) if other.name < record.name]
     found = [_explained(store, step, earlier) for step in steps]
     if as_json:

@@ -80,16 +80,13 @@ def read_blocks(
         DataError: If a line is longer than `longest` bytes, a quote does not end, or the file
             cannot be decompressed.
     """
-    row = 1
     with opened(path) as file:
-        for lines in _whole_lines(path, _chunks(file, size), longest, multiline=multiline):
-            count = lines.count(b"\n") + (lines.count(INNER) if multiline else 0)
-            start, text = row, lines
+        for block in _whole_lines(path, _chunks(file, size), longest, multiline=multiline):
+            row, text = block
             while skipped and text:
-                text, skipped, start = text[text.index(b"\n") + 1 :], skipped - 1, start + 1
+                text, skipped, row = text[text.index(b"\n") + 1 :], skipped - 1, row + 1
             if text:
-                yield Block(start, text)
-            row += count
+                yield Block(row, text)
 
 
 def _chunks(file: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
@@ -115,7 +112,7 @@ def _chunks(file: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
 
 def _whole_lines(
     path: Path, chunks: Iterator[bytes], longest: int, *, multiline: bool
-) -> Iterator[bytes]:
+) -> Iterator[Block]:
     """Cut pieces of text behind line feeds."""
     block = io.BytesIO()  # grows without copying what a long line has by now
     row, enough = 1, 0
@@ -132,8 +129,8 @@ def _whole_lines(
             block.write(lines[whole:])
             block.write(chunk[end:])
             if whole:
+                yield Block(row, _joined(lines[:whole]) if multiline else lines)
                 row += lines.count(b"\n", 0, whole)
-                yield _joined(lines[:whole]) if multiline else lines
             del lines  # it may be large
         if block.tell() > longest:
             raise _endless(path, row, block.getvalue(), longest)

@@ -27,17 +27,19 @@ INTERVAL = 20
 """Seconds between two scheduled runs."""
 PARTS = {"server": "prefect server start", "worker": "prefect worker start"}
 VICTIMS = ("worker", "server", "run", "make server")
-EXPLAINED = (
+OF_KILLS = (
     r"Crash detected! Execution was aborted",
     r"Crashed\('Execution was aborted",
     r"ended as Crashed",
     r"Process for flow run .* exited with status code: -?\d+",
     r"Reported flow run .* as crashed",
     r"ConnectError|ConnectTimeout|ReadError|RemoteProtocolError|All connection attempts failed",
-    r"503 Service Unavailable",
-    r"database is locked",
 )
-"""What the log says after a kill, and of SQLite under load: operations.md explains both."""
+"""What the log says after a kill, and only then."""
+OF_LOAD = (r"database is locked", r"503 Service Unavailable")
+"""What it says of SQLite under load at any time; operations.md explains it."""
+AFTER = 300
+"""Seconds after a kill within which its errors come; an automation waits four minutes."""
 
 
 class Day:
@@ -47,6 +49,7 @@ class Day:
         """Start everything, and switch the schedule on."""
         self.served = Served(folder, every=INTERVAL)
         self.kills: Counter[str] = Counter()
+        self.killed: list[float] = []
         self.memory: dict[str, list[tuple[int, float]]] = {name: [] for name in PARTS}
         self.random = random.Random(0)
         self.switch("resume")
@@ -74,6 +77,7 @@ class Day:
         if victim == "run" and not any("prefect.engine" in command for command in below.values()):
             return
         self.kills[victim] += 1
+        self.killed.append(time.time())
         if victim == "make server":
             self.served.process.send_signal(signal.SIGKILL)
             self.served.process.wait()
@@ -109,7 +113,11 @@ def day(folder: Path, minutes: float) -> str:
     finally:
         day.served.stop()
     kills = ", ".join(f"{count} of {name}" for name, count in sorted(day.kills.items()))
-    report = [check_runs(runs, ended), check_memory(day.memory), check_log(day.served.output())]
+    report = [
+        check_runs(runs, ended),
+        check_memory(day.memory),
+        check_log(day.served.output(), day.killed),
+    ]
     return "\n".join([f"{minutes:g} minutes; kills: {kills}", *report])
 
 
@@ -163,17 +171,27 @@ def check_memory(memory: dict[str, list[tuple[int, float]]]) -> str:
     return "memory of " + "; ".join(lines)
 
 
-def check_log(log: str) -> str:
+def check_log(log: str, killed: list[float]) -> str:
     """Check that a kill, or SQLite, explains every error; a traceback belongs to its line."""
     entries = re.split(r"^(?=\d\d:\d\d:\d\d\.\d+ \| )", log, flags=re.MULTILINE)
     errors = [entry for entry in entries if re.search(r"\| (ERROR|CRITICAL) |Traceback", entry)]
     found: Counter[str] = Counter()
     for entry in errors:
-        reasons = [reason for reason in EXPLAINED if re.search(reason, entry)]
+        after_kill = any(since(kill, entry) <= AFTER for kill in killed)
+        possible = (*OF_LOAD, *(OF_KILLS if after_kill else ()))
+        reasons = [reason for reason in possible if re.search(reason, entry)]
         assert reasons, f"unexplained:\n{entry}"
         found[reasons[0]] += 1
     listed = "".join(f"\n  {count} {reason}" for reason, count in found.most_common())
     return f"{len(errors)} errors in the log, each explained:{listed}"
+
+
+def since(kill: float, entry: str) -> float:
+    """Return how many seconds after a kill an entry of the log was written; it tells no day."""
+    midnight = datetime.fromtimestamp(kill).replace(hour=0, minute=0, second=0, microsecond=0)
+    written = time.strptime(entry[:8], "%H:%M:%S")
+    seconds = 3600 * written.tm_hour + 60 * written.tm_min + written.tm_sec
+    return (midnight.timestamp() + seconds + 1 - kill) % (24 * 3600)
 
 
 def main() -> None:
