@@ -1,6 +1,7 @@
 PYTHON ?= python3
 KILLS ?= 100
 MINUTES ?= 30
+TWO := --numprocesses 2 --dist loadscope  # a module's tests stay together: they share what they set up
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -42,7 +43,7 @@ check: $(READY)  ## lint, types and import rules
 	$(BIN)/lint-imports
 
 test: $(READY)  ## the tests, less the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(TWO)
 
 test-long: $(READY)  ## the slow tests that CI runs too: deployments, a schedule, kills, a full disk
 	$(BIN)/python -m pytest -m slow \

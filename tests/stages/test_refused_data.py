@@ -138,7 +138,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
     [
         (b"", "empty"),
         (LFS, "a Git LFS pointer, .*git lfs pull"),
-        (gzip.compress(LFS), "a Git LFS pointer"),
+        (gzip.compress(LFS, mtime=0), "a Git LFS pointer"),
         (b"/annex/objects/SHA256E-s1--0.csv\n", "git annex get"),
         (b"\n <!DOCTYPE html><p>", "a web page"),
         (b"<html>", "a web page"),
