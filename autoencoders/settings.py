@@ -114,6 +114,13 @@ class ReadingSettings(_Settings):
     pixel values that lie outside the range."""
 
 
+class InputSettings(_Settings):
+    """How images are read that are not trained on; the defaults look."""
+
+    image: ImageSettings = ImageSettings()
+    reading: ReadingSettings = ReadingSettings()
+
+
 class NoiseSettings(_Settings):
     """How clean images are corrupted."""
 

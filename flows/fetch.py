@@ -6,8 +6,6 @@ Run it with `python flows/fetch.py --output DIR`; what was interrupted goes on w
 if not __package__:  # run as a script
     import checkout  # noqa: F401
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,11 @@ from cyclopts import App
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from autoencoders.errors import PipelineError
 from flows.advice import REFUSALS
 from flows.by_hand import job
 from flows.options import Folder, run_command
+from flows.user_folder import user_folder
 from tasks.download import InterruptedDownloadError, Report, download, sha256_of
-from tasks.engine.errors import StoreError
-from tasks.engine.files import friendly_os_errors
 from tasks.engine.handles import write_atomically
 from tasks.engine.logs import run_logger
 from tasks.engine.refusals import telling, telling_once
@@ -44,7 +40,7 @@ def _broke_off(task: Any, run: Any, state: Any) -> bool:
 )  # fmt: skip
 def download_file(name: str, url: str, output: Path, sha256: str | None) -> None:
     """Download one file, or go on with it, and verify it."""
-    with telling_once(retried=True), _in_words(output):
+    with telling_once(retried=True), user_folder(output):
         download(f"{url.rstrip('/')}/{name}", output / name, sha256, FILES[name], _logged(name))
 
 
@@ -58,7 +54,7 @@ def fetch(output: Path, url: str = URL) -> None:
         url: Folder on a server that has them.
     """
     with telling(REFUSALS):
-        with _in_words(output):
+        with user_folder(output):
             output.mkdir(parents=True, exist_ok=True)
             sums = recorded_sums(output)
         for name in FILES:
@@ -66,16 +62,6 @@ def fetch(output: Path, url: str = URL) -> None:
         found = {**sums, **{name: sha256_of(output / name) for name in FILES}}
         text = "".join(f"{digest}  {name}\n" for name, digest in sorted(found.items()))
         write_atomically(output / SUMS, text.encode())
-
-
-@contextlib.contextmanager
-def _in_words(output: Path) -> Iterator[None]:
-    """Turn the system's errors about a folder into ones whose advice names no artifacts."""
-    try:
-        with friendly_os_errors(output):
-            yield
-    except StoreError as error:
-        raise PipelineError(error.problem, error.advice) from error
 
 
 def _logged(name: str) -> Report:

@@ -75,9 +75,9 @@ def _candidates(folder: Path) -> Iterator[Path]:
         if one.name.startswith((".", "__")):
             continue
         if one.is_dir():
-            if _words(one) & {*WORDS["train"], *WORDS["test"], *WORDS["noisy"], "clean"}:
+            if words_of(one) & {*WORDS["train"], *WORDS["test"], *WORDS["noisy"], "clean"}:
                 yield from _inside(one)
-        elif _ending(one) in TABLES and not _words(one) & WORDS["nothing"]:
+        elif ending_of(one) in TABLES and not words_of(one) & WORDS["nothing"]:
             yield one
 
 
@@ -90,7 +90,7 @@ def _inside(folder: Path) -> Iterator[Path]:
 def _role(path: Path) -> str | None:
     """Return what a file or folder is by its name, and that of the folder around it in the user's;
     None for validation images, which are unused."""
-    words = _words(path) | _words(path.parent)
+    words = words_of(path) | words_of(path.parent)
     kinds = {kind for kind, known in WORDS.items() if words & known}
     if "validation" in kinds:
         return None
@@ -98,7 +98,8 @@ def _role(path: Path) -> str | None:
     return split + ("noisy" if "noisy" in kinds else "labels" if "labels" in kinds else "data")
 
 
-def _words(path: Path) -> set[str]:
+def words_of(path: Path) -> set[str]:
+    """Return the words of a file's name, in small letters."""
     words = set(re.split(r"[^a-z0-9]+", path.name.lower()))
     for word in tuple(words):
         if glued := GLUED.match(word):
@@ -106,7 +107,7 @@ def _words(path: Path) -> set[str]:
     return words
 
 
-def _ending(path: Path) -> str:
+def ending_of(path: Path) -> str:
     """Return the ending of a name, without that of its compression; nothing if it is no ending."""
     name = path.name.lower()
     for ending in COMPRESSED:

@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoencoders.errors import PipelineError
 from autoencoders.images.findings import Contents, find_oddities
 from autoencoders.images.labels import LabelKinds, is_whole
-from autoencoders.images.meaning import Decision, Meaning, decide, decide_shape
-from autoencoders.images.survey import Survey, traits
+from autoencoders.images.meaning import Decision, Meaning
+from autoencoders.images.survey import Survey
 from tasks.engine.handles import ArtifactRef, Output, stage
 from tasks.formats.errors import DataError
 from tasks.formats.image_set import ImageSet
 from tasks.formats.inspection import inspection
 from tasks.formats.opening import open_sets
 from tasks.formats.split_tables import SplitTables
+from tasks.formats.understanding import Opened, rows_at_a_time, shape_of, understand
 
 if TYPE_CHECKING:
     from autoencoders.settings import ImageSettings, ReadingSettings
-
-PART = 1 << 21
-"""Values per step of reading: memory is some of these, however many rows there are."""
 
 
 @stage
@@ -82,18 +79,15 @@ class _Ingest:
         self.surveys = {name: Survey() for name in sets}
         self.noisy = Survey()
         self.rounding = 0.0
-        first = next(iter(sets.values()))
-        self.rows = max(1, PART // first.images.width)
-        self.shape, self.shape_decision = _shape(sets, image)
+        self.opened = _every_file(sets)
+        self.rows = rows_at_a_time(self.opened[0].images)
+        self.shape, _ = shape_of(self.opened, image)
 
     def run(self) -> dict[str, Any]:
         """Write the tables; return what was found."""
         with self._tables() as tables:
             complete = self._look(tables)
-            self.values = traits(list(self.surveys.values()))
-            self.sample = np.concatenate([one.sample() for one in self.surveys.values()])
             meaning, decisions = self._decide()
-            self._check_values(meaning)
             if complete and meaning.identity and self.kinds.whole:
                 contents = self._finish(tables, None)
         if not (complete and meaning.identity and self.kinds.whole):
@@ -139,49 +133,14 @@ class _Ingest:
             ) from error
 
     def _decide(self) -> tuple[Meaning, list[Decision]]:
-        values, sample = self.values, self.sample
-        if not values.finite:
-            raise self._first_bad(
-                lambda part: ~np.isfinite(part),
-                "expected a number",
-                "Fill the value in, or remove the image (and its label).",
-            )
-        known = all(one.images.shape is not None for one in self.sets.values())
-        try:
-            meaning = decide(self.shape, values, sample, self.image, layout_known=known)
-        except PipelineError as error:
-            names = " and ".join(one.path.name for one in self.sets.values())
-            raise DataError(f"{names}: {error.problem}", error.advice) from error
-        stated = [Decision(*text) for one in self.sets.values() for text in one.images.decisions]
-        return meaning, [*dict.fromkeys(stated), self.shape_decision, *meaning.decisions]
-
-    def _check_values(self, meaning: Meaning) -> None:
-        """Refuse values outside of the range, unless they are to be clipped."""
-        values, used = self.values, meaning.range
-        reach = np.array([values.smallest, values.largest])
-        if used.outside(reach).any() and "outside" not in self.reading.accept:
-            raise self._first_bad(
-                used.outside, f"expected a value from {used.black:g} to {used.white:g}",
-                "Correct the value or remove the row (and its label). If such values are right, "
-                "say which are black and white: --image.black "
-                f"{values.smallest:g} --image.white {values.largest:g}; or clip them to the range: "
-                "--reading.accept outside.",
-            )  # fmt: skip
-        if values.smallest == values.largest and "alike" not in self.reading.accept:
-            raise self._all_alike(f"every value is {values.smallest:g}")
-
-    def _first_bad(self, is_bad: Any, expected: str, advice: str) -> DataError:
-        """Name the first value for which `is_bad` holds."""
-        for one in self.sets.values():
-            start = 0
-            for part in one.images.parts(self.rows):
-                rows, columns = np.nonzero(is_bad(part.pixels))
-                if len(rows):
-                    place = one.images.place(start + int(rows[0]), int(columns[0]))
-                    got = part.pixels[rows[0], columns[0]]
-                    return DataError(f"{one.path}, {place}: {expected}, got {got:g}.", advice)
-                start += len(part.pixels)
-        raise RuntimeError("A value that was there is there no more: the file has changed.")
+        clean = [Opened(one.path, one.images) for one in self.sets.values()]
+        meaning, self.values, self.sample, decisions = understand(
+            clean, list(self.surveys.values()), self.image, self.reading
+        )
+        smallest = self.values.smallest
+        if smallest == self.values.largest and "alike" not in self.reading.accept:
+            raise self._all_alike(f"every value is {smallest:g}")
+        return meaning, decisions
 
     def _all_alike(self, what: str) -> DataError:
         names = " and ".join(str(one.path) for one in self.sets.values())
@@ -226,29 +185,14 @@ class _Ingest:
         )
 
 
-def _shape(
-    sets: Mapping[str, ImageSet], image: "ImageSettings"
-) -> tuple[tuple[int, int, int], Decision]:
-    """Return the shape of all images; train and test, clean and noisy must agree."""
-    found = {}
-    for one in sets.values():
-        for path, images in ((one.path, one.images), (one.noisy_path, one.noisy)):
-            if path is None or images is None:
-                continue
-            try:
-                found[path] = decide_shape(images.width, images.shape, image)
-            except PipelineError as error:
-                raise DataError(f"{path}: {error.problem}", error.advice) from error
-    (first, (shape, decision)), *others = found.items()
-    for path, (other, _) in others:
-        if other != shape:
-            raise DataError(
-                f"{path}: the images are {' x '.join(map(str, other))}, but those of {first.name} "
-                f"are {' x '.join(map(str, shape))}. Expected the same shape everywhere.",
-                "Give files of the same images, or say what the columns are (--reading.label, "
-                "--reading.index) or what the shape is (--image.height, --image.width).",
-            )
-    return shape, decision
+def _every_file(sets: Mapping[str, ImageSet]) -> list[Opened]:
+    """Return the files of images and of their noisy twins."""
+    every = [
+        (path, images)
+        for one in sets.values()
+        for path, images in ((one.path, one.images), (one.noisy_path, one.noisy))
+    ]
+    return [Opened(path, images) for path, images in every if path is not None and images]
 
 
 def _u32(labels: NDArray[Any]) -> NDArray[np.uint32]:

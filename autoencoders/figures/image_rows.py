@@ -1,6 +1,6 @@
 """Images in rows: the same image in the same column, as each row's method shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,12 +15,12 @@ LETTER = 0.086
 """Inches per letter of the title, about: a figure of one image must still hold it."""
 
 
-def image_rows(rows: Mapping[str, Images], *, title: str) -> Figure:
+def image_rows(rows: Mapping[str, Images | Sequence[Images]], *, title: str) -> Figure:
     """Show images in labelled rows.
 
     Args:
-        rows: For each row's label, float32 (n, height, width, channels) in [0, 1], as a rule
-            with the same n; a row with fewer ends in empty places.
+        rows: For each row's label, float32 (n, height, width, channels) in [0, 1], or n images of
+            several sizes; as a rule with the same n, a row with fewer ends in empty places.
         title: Heading of the figure.
 
     Returns:

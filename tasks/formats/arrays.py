@@ -36,7 +36,7 @@ MOST_LABELS = 1 << 30
 
 
 @dataclass(frozen=True)
-class _Array:
+class StoredArray:
     """An array in a file, of which only the header has been read."""
 
     path: Path
@@ -51,7 +51,7 @@ class _Array:
     @property
     def name(self) -> str:
         """What a message calls it."""
-        return "the array" if self.member is None else f"the array {_bare(self.member)}"
+        return "the array" if self.member is None else f"the array {bare_name(self.member)}"
 
 
 def is_npz(path: Path) -> bool:
@@ -67,7 +67,7 @@ def read_npy(path: Path) -> ImageFile:
         DataError: If it is no array of numbers, or its dimensions are not those of images; while it
             is read, if it is cut short or too long.
     """
-    return _image_file(_header(path), described("NumPy array", path))
+    return _image_file(array_header(path), described("NumPy array", path))
 
 
 def npy_labels(path: Path) -> LabelFile:
@@ -76,7 +76,7 @@ def npy_labels(path: Path) -> LabelFile:
     Raises:
         DataError: If it is none.
     """
-    return LabelFile(described("NumPy array", path), _labels(_header(path)))
+    return LabelFile(described("NumPy array", path), _labels(array_header(path)))
 
 
 def read_npz(path: Path) -> dict[str, ImageFile]:
@@ -88,7 +88,7 @@ def read_npz(path: Path) -> dict[str, ImageFile]:
     Raises:
         DataError: If it does not say which of its arrays are images, labels and test images.
     """
-    arrays = {_bare(name): _header(path, name) for name in zip_names(path) or ()}
+    arrays = {bare_name(name): array_header(path, name) for name in zip_names(path) or ()}
     roles = find_roles(path, {name: (one.dimensions, one.dtype) for name, one in arrays.items()})
     return {split: _joined(arrays, role) for split, role in roles.items()}
 
@@ -102,18 +102,21 @@ def npz_labels(path: Path) -> LabelFile:
     names = zip_names(path) or ()
     if len(names) != 1:
         raise DataError(
-            f"{path}: an archive of {len(names)} arrays ({', '.join(map(_bare, names))}); expected "
-            "one, of labels.",
+            f"{path}: an archive of {len(names)} arrays ({', '.join(map(bare_name, names))}); "
+            "expected one, of labels.",
             f"Save the labels by themselves: np.savez({path.name!r}, labels).",
         )
-    return LabelFile(f"NumPy archive, array {_bare(names[0])}", _labels(_header(path, names[0])))
+    return LabelFile(
+        f"NumPy archive, array {bare_name(names[0])}", _labels(array_header(path, names[0]))
+    )
 
 
-def _bare(member: str) -> str:
+def bare_name(member: str) -> str:
+    """Return what an array of an archive is called, by the name of its file there."""
     return member.removesuffix(ENDING)
 
 
-def _joined(arrays: dict[str, _Array], role: Roles) -> ImageFile:
+def _joined(arrays: dict[str, StoredArray], role: Roles) -> ImageFile:
     """Return the images of one split, with the labels that belong to them."""
     images = arrays[role.images]
     form = f"NumPy archive, array {role.images}"
@@ -132,7 +135,7 @@ def _joined(arrays: dict[str, _Array], role: Roles) -> ImageFile:
 
 
 def _image_file(
-    array: _Array,
+    array: StoredArray,
     form: str,
     labels: NDArray[Any] | None = None,
     warnings: tuple[str, ...] = (),
@@ -153,7 +156,7 @@ def _image_file(
     )  # fmt: skip
 
 
-def _rows(array: _Array, layout: Layout, rows: int) -> Iterator[NDArray[Any]]:
+def _rows(array: StoredArray, layout: Layout, rows: int) -> Iterator[NDArray[Any]]:
     """Yield flattened images, (m, width)."""
     if not array.fortran:
         with opened(array.path, array.member) as file:
@@ -168,7 +171,7 @@ def _rows(array: _Array, layout: Layout, rows: int) -> Iterator[NDArray[Any]]:
 
 
 @contextlib.contextmanager
-def _mappable(array: _Array) -> Iterator[tuple[IO[bytes], int]]:
+def _mappable(array: StoredArray) -> Iterator[tuple[IO[bytes], int]]:
     """Yield a file that can be mapped, and where in it the values begin."""
     size = math.prod(array.dimensions) * array.dtype.itemsize
     if array.member is None and not kind(array.path):
@@ -185,7 +188,7 @@ def _mappable(array: _Array) -> Iterator[tuple[IO[bytes], int]]:
         yield file, 0
 
 
-def _check_size(array: _Array, found: int, expected: int) -> None:
+def _check_size(array: StoredArray, found: int, expected: int) -> None:
     if found != expected:
         raise DataError(
             f"{array.path}: {array.name} should take {expected:,} bytes, but {found:,} are there.",
@@ -193,7 +196,7 @@ def _check_size(array: _Array, found: int, expected: int) -> None:
         )
 
 
-def _labels(array: _Array) -> NDArray[Any]:
+def _labels(array: StoredArray) -> NDArray[Any]:
     if array.dtype.kind not in "SU":
         _check_numbers(array)
     expected = math.prod(array.dimensions) * array.dtype.itemsize
@@ -215,7 +218,7 @@ def _labels(array: _Array) -> NDArray[Any]:
     return label_values(array.path, plain(values), array.name)
 
 
-def _check_numbers(array: _Array) -> None:
+def _check_numbers(array: StoredArray) -> None:
     if array.dtype.kind in KINDS:
         return
     if array.dtype.hasobject:
@@ -231,8 +234,12 @@ def _check_numbers(array: _Array) -> None:
     )
 
 
-def _header(path: Path, member: str | None = None) -> _Array:
-    """Read the header of an array."""
+def array_header(path: Path, member: str | None = None) -> StoredArray:
+    """Read the header of an array, in a file or an archive.
+
+    Raises:
+        DataError: If it is none.
+    """
     with opened(path, member) as file:
         counted = _Counted(file)
         try:
@@ -246,14 +253,16 @@ def _header(path: Path, member: str | None = None) -> _Array:
         except NO_HEADER as error:
             reason = "".join(str(error).splitlines()[:1]).rstrip(".") or type(error).__name__
             raise DataError(
-                f"{path}: {'' if member is None else f'{_bare(member)}: '}not a NumPy array that "
-                f"can be read: {reason}.",
+                f"{path}: {'' if member is None else f'{bare_name(member)}: '}not a NumPy array "
+                f"that can be read: {reason}.",
                 "Copy or download it again, or save it again with np.save.",
             ) from error
     # An array with fewer than two axes has both orders; one of an axis less than nothing has none
     if any(size < 0 for size in dimensions):
         raise DataError(f"{path}: its header is damaged.", "Copy or download it again.")
-    return _Array(path, member, dtype, dimensions, fortran and len(dimensions) > 1, counted.count)
+    return StoredArray(
+        path, member, dtype, dimensions, fortran and len(dimensions) > 1, counted.count
+    )
 
 
 class _Counted:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tasks.formats.compression import described
 from tasks.formats.csv_columns import find_columns
 from tasks.formats.csv_errors import column_of
-from tasks.formats.csv_table import open_table
+from tasks.formats.csv_table import Table, open_table
 from tasks.formats.csv_text import longest_line
 from tasks.formats.csv_transposed import is_transposed, transposed
 from tasks.formats.csv_values import Form, Rows, form_of, parse
@@ -47,10 +47,7 @@ def read_csv(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> 
     Raises:
         DataError: If it is no such table, here or while its parts are read.
     """
-    values = None
-    if image.height and image.width:
-        values = image.height * image.width * (image.channels or 4)
-    table = open_table(path, reading.header, longest_line(values))
+    table = opened_table(path, reading, image)
     if is_transposed(table, reading.rows):
         return transposed(table, parsed)
     columns = find_columns(table, reading.label, reading.index, image)
@@ -65,6 +62,18 @@ def read_csv(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> 
         warnings=columns.warnings,
         place=partial(_place, form),
     )
+
+
+def opened_table(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> Table:
+    """Recognise the form of a table, whose lines may be as long as its images are large.
+
+    Raises:
+        DataError: If it is no table.
+    """
+    values = None
+    if image.height and image.width:
+        values = image.height * image.width * (image.channels or 4)
+    return open_table(path, reading.header, longest_line(values))
 
 
 def parsed(form: Form) -> Iterator[Rows]:

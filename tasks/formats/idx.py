@@ -38,7 +38,7 @@ def read_idx(path: Path) -> ImageFile:
             is cut short or goes on behind its last image.
     """
     with opened(path) as file:
-        _, dimensions = _header(path, file)
+        _, dimensions = idx_header(path, file)
     if len(dimensions) == 1:
         raise DataError(
             f"{path}: an IDX file of {dimensions[0]:,} single values: labels, not images.",
@@ -48,7 +48,7 @@ def read_idx(path: Path) -> ImageFile:
 
     def parts(rows: int) -> Iterator[Part]:
         with opened(path) as file:
-            dtype, _ = _header(path, file)
+            dtype, _ = idx_header(path, file)
             for pixels in stream_rows(path, file, dtype, layout, rows):
                 yield Part(pixels, None)
 
@@ -66,7 +66,7 @@ def idx_labels(path: Path) -> LabelFile:
         DataError: If it is none, is cut short or too long, or holds images.
     """
     with opened(path) as file:
-        dtype, dimensions = _header(path, file)
+        dtype, dimensions = idx_header(path, file)
         if len(dimensions) > 2 or math.prod(dimensions) > MOST_LABELS:
             raise DataError(
                 f"{path}: an IDX file of {' x '.join(map(str, dimensions))} values: images, not "
@@ -90,7 +90,7 @@ def idx_labels(path: Path) -> LabelFile:
     return LabelFile(form, label_values(path, values, "the IDX file"))
 
 
-def _header(path: Path, file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def idx_header(path: Path, file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Read the header; leave the file where the values begin."""
     beginning = file.read(4)
     if not is_idx(beginning):

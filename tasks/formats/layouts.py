@@ -52,6 +52,13 @@ class Layout:
             images = np.moveaxis(images, 1, -1)
         return images.reshape(len(images), self.width)
 
+    def unflattened(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Undo `rows`: bring (m, width) to (m, *dimensions[1:])."""
+        if self.planes:
+            height, width, channels = self.shape or (1, 1, 1)
+            return np.moveaxis(rows.reshape(-1, height, width, channels), -1, 1)
+        return rows.reshape(len(rows), *self.dimensions[1:])
+
 
 def layout_of(path: Path, dimensions: tuple[int, ...], name: str = "the array") -> Layout:
     """Say what the axes of an array are.

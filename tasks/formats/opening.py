@@ -169,3 +169,12 @@ def _beginning(path: Path) -> bytes:
     refuse_office(path)
     with opened(path) as file:
         return file.read(BEGINNING)
+
+
+def form_name(path: Path) -> str:
+    """Return what a file of images is called, as in `FORMS`; CSV if it is none of these.
+
+    Raises:
+        DataError: If it is known to be something else.
+    """
+    return _form(path).name

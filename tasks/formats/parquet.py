@@ -47,7 +47,7 @@ def read_parquet(path: Path, reading: "ReadingSettings", image: Sides) -> ImageF
     if not count:
         raise DataError(f"{path}: there is no row in it.", "Get it again.")
     columns = choose_columns(path, schema, reading, image)
-    if columns.whole and _is_encoded(path, columns.pixels[0], schema):
+    if columns.whole and is_encoded(path, columns.pixels[0], schema):
         return _pictures(path, columns, count, image)
     return _numbers(path, columns, count)
 
@@ -139,7 +139,7 @@ def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Recor
         start += batch.num_rows
 
 
-def _is_encoded(path: Path, name: str, schema: pa.Schema) -> bool:
+def is_encoded(path: Path, name: str, schema: pa.Schema) -> bool:
     """Return whether a column holds encoded pictures, not arrays or plain bytes."""
     kind = schema.field(name).type
     if pa.types.is_struct(kind):

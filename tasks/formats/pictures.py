@@ -20,8 +20,10 @@ from tasks.formats.picture_sets import Target, Traits, settle, shown, traits_of
 ENDINGS = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".webp"}
 )
-ASIDE = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-"""What systems leave in folders, in lower case; hidden files and folders too."""
+SHEET = "before_after.png"
+"""The sheet that lies beside denoised pictures; it is none of them."""
+ASIDE = frozenset({"__macosx", "thumbs.db", "desktop.ini", SHEET})
+"""What systems and programs leave in folders, in lower case; hidden files and folders too."""
 AT_A_TIME = 512
 """Pictures that are decoded side by side before any is looked at."""
 
@@ -36,11 +38,11 @@ def find_pictures(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if not _is_aside(name)]
+        folders[:] = [name for name in folders if not is_aside(name)]
         found += [
             (Path(place) / name).relative_to(folder).as_posix()
             for name in files
-            if Path(name).suffix.lower() in ENDINGS and not _is_aside(name)
+            if Path(name).suffix.lower() in ENDINGS and not is_aside(name)
         ]
     return sorted(found)
 
@@ -115,7 +117,8 @@ def _pixels(folder: Path, names: Sequence[str], target: Target) -> NDArray[Any]:
     return pixels
 
 
-def _is_aside(name: str) -> bool:
+def is_aside(name: str) -> bool:
+    """Return whether a file or folder of this name is no part of a set of pictures."""
     return name.startswith(".") or name.lower() in ASIDE
 
 

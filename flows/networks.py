@@ -1,0 +1,129 @@
+"""Which network is meant by `latest`, a run's name or a path: the one place that says so."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoencoders.errors import PipelineError
+from tasks.engine.errors import DamagedError
+from tasks.engine.files import sha256_of
+from tasks.engine.handles import ArtifactRef
+from tasks.engine.journal import run_folder
+from tasks.engine.published import all_runs, find_run, latest_name, published_files
+from tasks.engine.store import Store
+
+LATEST, CHAMPION = "latest", "champion"
+DENOISER = "denoiser"
+
+
+@dataclass(frozen=True)
+class ChosenRun:
+    """Networks, and what is known of where they are from."""
+
+    name: str
+    """What to call it."""
+    models: dict[str, Path]
+    """The `.keras` files, by the name of the network; all intact."""
+    folder: Path | None
+    """The folder of the run; None for a file without one."""
+
+    def network(self, name: str) -> Path:
+        """Return the file of a network.
+
+        Raises:
+            PipelineError: If there is no such network.
+        """
+        if name not in self.models:
+            raise PipelineError(
+                f"{self.name}: has no network called {name}.", "Give another one with --model."
+            )
+        return self.models[name]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run computed, as JSON values; nothing if that is not known."""
+        return _json(self.folder, "settings.json")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What the networks reached on the test images; nothing if that is not known."""
+        return _json(self.folder, "metrics.json")
+
+    @property
+    def own_noise(self) -> bool:
+        """Whether the noise was not drawn, but came with the images."""
+        inputs = _json(self.folder, "manifest.json").get("inputs", {})
+        return any(role.endswith("noisy") for role in inputs)
+
+
+def choose_run(model: str, artifacts: Path) -> ChosenRun:
+    """Find the networks that are meant.
+
+    Args:
+        model: `latest`; the name of a run, or the end of one; a folder of a run; a `.keras` file.
+        artifacts: The folder of all results.
+
+    Raises:
+        PipelineError: If there is none.
+        DamagedError: If a file is not what its run has published.
+    """
+    if model == CHAMPION:
+        raise PipelineError(
+            f"{CHAMPION}: no network has been made the champion.", "Use --model latest."
+        )
+    path = Path(model)
+    if model != LATEST and path.is_dir():
+        return _of_folder(path)
+    if model != LATEST and path.is_file():
+        return ChosenRun(str(path), {DENOISER: path}, _folder_above(path))
+    return _of_store(model, Store(artifacts))
+
+
+def _of_store(model: str, store: Store) -> ChosenRun:
+    runs = [record.name for record in all_runs(store) if record.state == "finished"]
+    if not runs or (model == LATEST and not latest_name(store)):
+        raise PipelineError(
+            f"{store.root}: there is no finished run in it, so no network that could be used.",
+            "Train one (`autoencoders run`), or say where it is with --artifacts or --model.",
+        )
+    record = find_run(store, model)
+    folder = run_folder(store, record.name)
+    models = {}
+    for place, entry in published_files(store, record).items():
+        if place.startswith("models/") and place.endswith(".keras"):
+            ref = ArtifactRef((folder / place).as_uri(), entry.sha256, entry.size)
+            models[Path(place).stem] = store.fetch(ref).path
+    return ChosenRun(record.name, models, folder)
+
+
+def _of_folder(folder: Path) -> ChosenRun:
+    """Return the networks of a copy of a run, or of its folder."""
+    files = _json(folder, "manifest.json").get("files", {})
+    models = {path.stem: path for path in sorted(folder.glob("models/*.keras"))}
+    if not models:
+        raise PipelineError(
+            f"{folder}: expected the folder of a run, with `models/denoiser.keras` in it.",
+            "Give such a folder or a .keras file with --model.",
+        )
+    for path in models.values():
+        entry = files.get(f"models/{path.name}")
+        if entry is not None and sha256_of(path) != entry["sha256"]:
+            raise DamagedError(
+                f"{path}: changed after it was published.", "Copy the run again, with its files."
+            )
+    return ChosenRun(str(folder), models, folder)
+
+
+def _folder_above(path: Path) -> Path | None:
+    """Return the folder of the run that a network lies in, if it lies in one."""
+    above = path.absolute().parents[1]
+    return above if path.parent.name == "models" and (above / "settings.json").is_file() else None
+
+
+def _json(folder: Path | None, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / name).read_bytes()) if folder is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,122 @@
+"""Which files of a user are images to be denoised, and which only belong to them."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.find_files import TABLES, WORDS, ending_of, words_of
+from tasks.formats.errors import DataError
+from tasks.formats.pictures import ENDINGS, is_aside
+
+RECORD = "manifest.json"
+"""File that says what was written into a folder, and from what."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files below a folder, by their place in it."""
+
+    root: Path
+    tables: list[Path]
+    """Files that hold many images: CSV, arrays, Parquet."""
+    pictures: list[Path]
+    labels: list[Path]
+    """Files of labels, by their names."""
+
+    @property
+    def every(self) -> list[Path]:
+        """All of them."""
+        return [*self.tables, *self.pictures, *self.labels]
+
+
+def find_inputs(path: Path) -> Inputs:
+    """Find the images in a file or folder.
+
+    Args:
+        path: A picture, a file of many images, or a folder of such at any depth.
+
+    Raises:
+        DataError: If there are none, or clean ones beside noisy ones.
+    """
+    if path.is_file():
+        picture = path.suffix.lower() in ENDINGS
+        one = [Path(path.name)]
+        return Inputs(path.parent, [] if picture else one, one if picture else [], [])
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder.", "Give that of the images with --input.")
+    found = Inputs(path, [], [], [])
+    for place in sorted(_files(path)):
+        words = words_of(place) | words_of(place.parent)
+        if place.suffix.lower() in ENDINGS:
+            found.pictures.append(place)
+        elif ending_of(place) in TABLES and not words & WORDS["nothing"]:
+            (found.labels if words & WORDS["labels"] else found.tables).append(place)
+    if not found.tables and not found.pictures:
+        raise DataError(
+            f"{path}: there are no images below it.",
+            "Give the folder or file of the images with --input.",
+        )
+    _refuse_pairs(path, [*found.tables, *found.pictures])
+    return found
+
+
+def check_places(inputs: Inputs, output: Path) -> None:
+    """Refuse to write where something would be lost.
+
+    Args:
+        inputs: What is read.
+        output: The folder that is written to.
+
+    Raises:
+        DataError: If it is, or is in, the folder of the inputs, holds one of them, or holds files
+            of somebody else.
+    """
+    if output.exists() and not output.is_dir():
+        raise DataError(f"{output}: expected a folder.", "Give another one with --output.")
+    source, target = inputs.root.resolve(), output.resolve()
+    for one in inputs.every:
+        place = target / one
+        if place.exists() and place.samefile(source / one):
+            raise DataError(
+                f"{output}: {one} would be written over itself.",
+                "Give another folder with --output.",
+            )
+    if target.is_relative_to(source) and len(inputs.every) > 1:
+        raise DataError(
+            f"{output}: is in the folder of the images, among which its files would be the next "
+            "time.",
+            "Give a folder outside of it with --output.",
+        )
+    if output.is_dir() and any(output.iterdir()) and not (output / RECORD).is_file():
+        raise DataError(
+            f"{output}: there are files in it that were not written by denoising.",
+            "Give a new or empty folder with --output.",
+        )
+    if any(one.as_posix() == RECORD for one in inputs.every):
+        raise DataError(f"{RECORD}: the record of what is written has this name.", "Rename it.")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, through links, by their place in it."""
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not is_aside(name)]
+        inside = Path(place).relative_to(folder)
+        yield from (inside / name for name in files if not is_aside(name))
+
+
+def _refuse_pairs(folder: Path, images: list[Path]) -> None:
+    parts = [{part for one in image.parts for part in words_of(Path(one))} for image in images]
+    noisy = [image for image, words in zip(images, parts, strict=True) if "noisy" in words]
+    if noisy and any("clean" in words for words in parts):
+        first = noisy[0].parts[0]
+        raise DataError(
+            f"{folder}: there are noisy images and clean ones.",
+            f"Give the noisy ones: --input {folder / first}",
+        )

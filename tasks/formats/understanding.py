@@ -1,0 +1,142 @@
+"""What the values of opened files mean: shape, range and order, decided over all of them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoencoders.errors import PipelineError
+from autoencoders.images.meaning import Decision, Meaning, decide, decide_shape
+from autoencoders.images.shape import Shape
+from autoencoders.images.survey import Survey, Traits, traits
+from tasks.formats.errors import DataError
+from tasks.formats.image_file import ImageFile
+
+if TYPE_CHECKING:
+    from autoencoders.settings import ImageSettings, ReadingSettings
+
+PART = 1 << 21
+"""Values per step of reading: memory is some of these, however many rows there are."""
+
+
+class Opened(NamedTuple):
+    """A file of images, and where it is."""
+
+    path: Path
+    images: ImageFile
+
+
+class Understanding(NamedTuple):
+    """What was decided of values."""
+
+    meaning: Meaning
+    values: Traits
+    sample: NDArray[Any]
+    """Some images, (n, width)."""
+    decisions: list[Decision]
+
+
+def rows_at_a_time(images: ImageFile) -> int:
+    """Return how many images make a part."""
+    return max(1, PART // images.width)
+
+
+def shape_of(every: Sequence[Opened], image: "ImageSettings") -> tuple[Shape, Decision]:
+    """Return the shape of all images, on which the files must agree.
+
+    Raises:
+        DataError: If they do not, or one leaves it open.
+    """
+    found = []
+    for path, images in every:
+        try:
+            found.append((path, decide_shape(images.width, images.shape, image)))
+        except PipelineError as error:
+            raise DataError(f"{path}: {error.problem}", error.advice) from error
+    (first, (shape, decision)), *others = found
+    for path, (other, _) in others:
+        if other != shape:
+            raise DataError(
+                f"{path}: the images are {' x '.join(map(str, other))}, but those of {first.name} "
+                f"are {' x '.join(map(str, shape))}. Expected the same shape everywhere.",
+                "Give files of the same images, or say what the columns are (--reading.label, "
+                "--reading.index) or what the shape is (--image.height, --image.width).",
+            )
+    return shape, decision
+
+
+def understand(
+    every: Sequence[Opened],
+    surveys: Sequence[Survey],
+    image: "ImageSettings",
+    reading: "ReadingSettings",
+) -> Understanding:
+    """Say what values mean that have all been looked at.
+
+    Args:
+        every: The files.
+        surveys: What was seen in each.
+        image: What is set of shape and range.
+        reading: What is accepted that is otherwise refused.
+
+    Raises:
+        DataError: If a value is no number or lies outside of the range, or the range is none that
+            images have.
+    """
+    shape, decision = shape_of(every, image)
+    values = traits(list(surveys))
+    sample = np.concatenate([one.sample() for one in surveys])
+    if not values.finite:
+        raise _first_bad(
+            every,
+            lambda part: ~np.isfinite(part),
+            "expected a number",
+            "Fill the value in, or remove the image (and its label).",
+        )
+    known = all(images.shape is not None for _, images in every)
+    try:
+        meaning = decide(shape, values, sample, image, layout_known=known)
+    except PipelineError as error:
+        names = " and ".join(path.name for path, _ in every)
+        raise DataError(f"{names}: {error.problem}", error.advice) from error
+    _check_range(every, meaning, values, reading)
+    stated = [Decision(*text) for _, images in every for text in images.decisions]
+    decisions = [*dict.fromkeys(stated), decision, *meaning.decisions]
+    return Understanding(meaning, values, sample, decisions)
+
+
+def _check_range(
+    every: Sequence[Opened], meaning: Meaning, values: Traits, reading: "ReadingSettings"
+) -> None:
+    """Refuse values outside of the range, unless they are to be clipped."""
+    used = meaning.range
+    reach = np.array([values.smallest, values.largest])
+    if used.outside(reach).any() and "outside" not in reading.accept:
+        raise _first_bad(
+            every, used.outside, f"expected a value from {used.black:g} to {used.white:g}",
+            "Correct the value or remove the row (and its label). If such values are right, "
+            "say which are black and white: --image.black "
+            f"{values.smallest:g} --image.white {values.largest:g}; or clip them to the range: "
+            "--reading.accept outside.",
+        )  # fmt: skip
+
+
+def _first_bad(
+    every: Sequence[Opened],
+    is_bad: Callable[[NDArray[Any]], NDArray[np.bool_]],
+    expected: str,
+    advice: str,
+) -> DataError:
+    """Name the first value for which `is_bad` holds."""
+    for path, images in every:
+        start = 0
+        for part in images.parts(rows_at_a_time(images)):
+            rows, columns = np.nonzero(is_bad(part.pixels))
+            if len(rows):
+                place = images.place(start + int(rows[0]), int(columns[0]))
+                got = part.pixels[rows[0], columns[0]]
+                return DataError(f"{path}, {place}: {expected}, got {got:g}.", advice)
+            start += len(part.pixels)
+    raise RuntimeError("A value that was there is there no more: the file has changed.")
