@@ -38,8 +38,8 @@ RESUME = (
     "Nothing is lost: fix the cause and run it again. It resumes from the last finished step; a "
     "training resumes from its last finished epoch."
 )
-ARGUMENTS = ("data", "artifacts", "preset")
-"""Options of the main job that are parameters of the same name; all others are settings."""
+ARGUMENTS = ("data", "artifacts", "preset", "input", "output", "model", "shifts", "format")
+"""Options of jobs that are parameters of the same name; all others are settings."""
 
 Place = Literal["command line", "Python", "deployment"]
 _PLACE: ContextVar[Place] = ContextVar("place", default="deployment")

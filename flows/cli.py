@@ -1,5 +1,4 @@
-"""Looking into data and artifacts: what the data are, what would run, why it ran, which runs there
-are, what is damaged.
+"""Train autoencoders on images, use them, and look into data and runs.
 
 Run it as `autoencoders COMMAND` (or `python flows/cli.py COMMAND`); `--help` explains each command.
 """
@@ -19,6 +18,8 @@ from rich.progress import Progress
 
 from autoencoders.settings import REFERENCE, apply_preset
 from flows.catalogue import METHODS
+from flows.denoise import app as denoise_app
+from flows.full import app as full_app
 from flows.full import pipeline
 from flows.inspect_data import inspect_data
 from flows.options import (
@@ -58,6 +59,8 @@ MAIN_JOB = ("full", "")
 """Names that its flow has in records; earlier versions recorded none."""
 
 app = App(name="autoencoders", help=__doc__)
+app.command(full_app, name="run")
+app.command(denoise_app, name="denoise")
 
 
 @app.command

@@ -8,13 +8,13 @@ from typing import Any
 from autoencoders.errors import PipelineError
 from tasks.engine.errors import DamagedError
 from tasks.engine.files import sha256_of
-from tasks.engine.handles import ArtifactRef
 from tasks.engine.journal import run_folder
 from tasks.engine.published import all_runs, find_run, latest_name, published_files
 from tasks.engine.store import Store
 
 LATEST, CHAMPION = "latest", "champion"
 DENOISER = "denoiser"
+REPEAT = "Repeat the run, which computes it anew; or copy the run again."
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ def _of_store(model: str, store: Store) -> ChosenRun:
     models = {}
     for place, entry in published_files(store, record).items():
         if place.startswith("models/") and place.endswith(".keras"):
-            ref = ArtifactRef((folder / place).as_uri(), entry.sha256, entry.size)
-            models[Path(place).stem] = store.fetch(ref).path
+            models[Path(place).stem] = _intact(folder / place, entry.sha256)
     return ChosenRun(record.name, models, folder)
 
 
@@ -108,11 +107,24 @@ def _of_folder(folder: Path) -> ChosenRun:
         )
     for path in models.values():
         entry = files.get(f"models/{path.name}")
-        if entry is not None and sha256_of(path) != entry["sha256"]:
-            raise DamagedError(
-                f"{path}: changed after it was published.", "Copy the run again, with its files."
-            )
+        if entry is not None:
+            _intact(path, entry["sha256"])
     return ChosenRun(str(folder), models, folder)
+
+
+def _intact(path: Path, sha256: str) -> Path:
+    """Return the path of a file that is what its run has published.
+
+    Raises:
+        DamagedError: If it is not.
+    """
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise DamagedError(f"{path}: cannot be read ({error.strerror}).", REPEAT) from error
+    if found != sha256:
+        raise DamagedError(f"{path}: changed after it was published.", REPEAT)
+    return path
 
 
 def _folder_above(path: Path) -> Path | None:

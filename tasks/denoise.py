@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoencoders.errors import PipelineError
+from autoencoders.images.ranges import Range
 from autoencoders.images.shifts import over_shifts
-from autoencoders.images.survey import Survey
+from autoencoders.images.survey import Survey, Traits
 from autoencoders.images.tiles import restore_any_size
 from autoencoders.images.unit_range import from_unit_range, to_unit_range
 from tasks.engine.handles import Report
@@ -36,6 +37,8 @@ KEPT = 100
 """Images of a file that are kept to compare, spread evenly over it."""
 LARGEST_KEPT = 256
 """Pixels per side of what is kept of them: their middle."""
+LEVELS = 1000
+"""Shades that are told apart at least in values that are not whole."""
 PAUSE = 2.0
 """Seconds between two lines of progress, at least."""
 PICTURES = 1 << 20
@@ -128,7 +131,7 @@ def denoise_table(
 
     parts = {name: restored(images) for name, images in file.sets.items()}
     with replacing(target) as draft:
-        file.write(parts, values.whole, draft)
+        file.write(parts, _step(meaning.range, values), draft)
     return seen
 
 
@@ -188,6 +191,11 @@ def _write_pictures(
             with replacing(targets[pictures[at].path]) as draft:
                 pictures[at].write(pixels, draft)
         progress.add(len(some))
+
+
+def _step(used: Range, values: Traits) -> float:
+    """Return the difference of values that must not be lost when they are written."""
+    return 1 if values.whole else min(0.1, abs(used.white - used.black) / LEVELS)
 
 
 def _survey(images: ImageFile) -> Survey:

@@ -58,16 +58,16 @@ class CsvRewriter:
         self._path = path
         self._form = form_of(table, find_columns(table, reading.label, reading.index, image))
 
-    def write(self, parts: Iterable[NDArray[Any]], whole: bool, target: BinaryIO) -> None:
+    def write(self, parts: Iterable[NDArray[Any]], step: float, target: BinaryIO) -> None:
         """Write the file with other pixels.
 
         Args:
             parts: The values of all images in order, (m, width) each.
-            whole: Whether they are whole numbers.
+            step: The difference of values that must not be lost: 1 for whole numbers.
             target: Where the file goes, compressed as it was.
         """
         form = self._form
-        style = style_of(form, whole=whole)
+        style = style_of(form, step)
         replaced = _replacer(form.table.dialect, form.columns)
         rows = (row for part in parts for row in part.astype(np.float64, copy=False))
         with wrapped_like(self._path, target) as file:

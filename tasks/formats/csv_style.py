@@ -1,5 +1,6 @@
 """How the numbers of a table are written, and other numbers written alike."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,12 +29,12 @@ class Style:
     """Takes the values of an image, (width,), and returns their texts."""
 
 
-def style_of(form: Form, *, whole: bool) -> Style:
+def style_of(form: Form, step: float) -> Style:
     """Find out how the numbers of a table are written.
 
     Args:
         form: The table.
-        whole: Whether all its values are whole numbers.
+        step: The difference of values that must not be lost: 1 where all are whole numbers.
     """
     cells = _sample(form)
     if form.values == "hex":
@@ -42,15 +43,17 @@ def style_of(form: Form, *, whole: bool) -> Style:
         return Style(_words(cells))
     decimals = [len(DECIMALS.match(cell)[1] or b"") for cell in cells]  # type: ignore[index]
     most, alike = max(decimals), len(set(decimals)) == 1
+    # The first rows may be black and white alone
+    least = max(0, math.ceil(-math.log10(step)))
     point = b"," if form.table.dialect.decimal_comma else b"."
-    if whole and most == 0:
+    if step == 1 and most == 0:
         return Style(_Whole())
     if sum(b"e" in cell.lower() for cell in cells) * 2 > len(cells):
-        return Style(_fixed(f"%.{most}e", point))
-    if alike and most:
+        return Style(_fixed(f"%.{max(most, least)}e", point))
+    if alike and most >= max(1, least):
         return Style(_fixed(f"%.{most}f", point))
     bare = any(cell.isdigit() for cell in cells)
-    return Style(_shortest(min(most, MOST_DECIMALS) or MOST_DECIMALS, point, bare=bare))
+    return Style(_shortest(min(max(most, least), MOST_DECIMALS), point, bare=bare))
 
 
 def _sample(form: Form) -> Sequence[bytes]:

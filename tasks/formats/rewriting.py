@@ -26,8 +26,9 @@ class Rewritable(NamedTuple):
 
     sets: Mapping[str, ImageFile]
     """Its images: train and test of an archive of arrays, else data."""
-    write: Callable[[Mapping[str, Parts], bool, BinaryIO], None]
-    """Takes other values of each set, whether they are whole numbers, and where the file goes."""
+    write: Callable[[Mapping[str, Parts], float, BinaryIO], None]
+    """Takes other values of each set, the difference of values that must not be lost (1 for whole
+    numbers), and where the file goes."""
 
 
 def open_rewritable(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> Rewritable:
@@ -43,15 +44,15 @@ def open_rewritable(path: Path, reading: "ReadingSettings", image: "ImageSetting
     """
     sets = open_images(path, reading, image)
     if is_npz(path):
-        return Rewritable(sets, lambda parts, whole, file: rewrite_npz(path, parts, file))
+        return Rewritable(sets, lambda parts, step, file: rewrite_npz(path, parts, file))
     match form_name(path):
         case "an array":
-            return _of_one(sets, lambda parts, whole, file: rewrite_npy(path, parts, file))
+            return _of_one(sets, lambda parts, step, file: rewrite_npy(path, parts, file))
         case "IDX":
-            return _of_one(sets, lambda parts, whole, file: rewrite_idx(path, parts, file))
+            return _of_one(sets, lambda parts, step, file: rewrite_idx(path, parts, file))
         case "Parquet":
             parquet = ParquetRewriter(path, reading, image)
-            return _of_one(sets, lambda parts, whole, file: parquet.write(parts, file))
+            return _of_one(sets, lambda parts, step, file: parquet.write(parts, file))
         case "CSV":
             return _of_one(sets, CsvRewriter(path, reading, image).write)
     raise DataError(
@@ -62,7 +63,7 @@ def open_rewritable(path: Path, reading: "ReadingSettings", image: "ImageSetting
 
 
 def _of_one(
-    sets: Mapping[str, ImageFile], write: Callable[[Parts, bool, BinaryIO], None]
+    sets: Mapping[str, ImageFile], write: Callable[[Parts, float, BinaryIO], None]
 ) -> Rewritable:
     (name,) = sets
-    return Rewritable(sets, lambda parts, whole, file: write(parts[name], whole, file))
+    return Rewritable(sets, lambda parts, step, file: write(parts[name], step, file))
