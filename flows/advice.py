@@ -26,7 +26,7 @@ USER_ERRORS = (PipelineError, EngineError)
 """Everything that a user can fix: shown as one message, without a traceback."""
 COMMANDS: dict[type[Exception], str] = {
     DiskFullError: (
-        "Free some space (`autoencoders gc --keep-last 3`, with the same --artifacts, may help), or "
+        "Free some space (`autoencoders gc --keep-last 3` with the same --artifacts may help), or "
         "give another folder with --artifacts, and run again; finished steps are kept."
     ),
     NotWritableError: "Make it writable, or give another folder with --artifacts, and run again.",

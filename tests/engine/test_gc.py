@@ -230,6 +230,7 @@ def test_what_was_left_at_the_end_of_a_run_is_removed(store):
     assert [run.name for run in finished_runs(store)] == [journal.record.name]
 
 
+@pytest.mark.slow
 def test_a_thousand_runs_block_other_runs_for_less_than_a_second(store, monkeypatch):
     """Reading records and deleting folders needs no lock; nothing is compared all with all."""
     for number in range(1000):

@@ -280,6 +280,7 @@ def record(folder, files, names):
     )
 
 
+@pytest.mark.slow
 def test_notmnist_is_fetched_verified_and_recorded(published, run_flow, tmp_path):
     """Through a connection that breaks twice; `--data` takes the folder, and a second run asks for
     nothing."""

@@ -157,6 +157,7 @@ def test_a_run_records_which_step_read_what(twice):
     assert "  add_noise_train --> train_denoiser\n" in text
 
 
+@pytest.mark.slow
 def test_old_runs_are_removed_by_a_variable(twice, tmp_path, run_flow):
     """The newest stays, with all that it needs."""
     folder, *_ = twice

@@ -127,9 +127,13 @@ SHAPES = {
     "8 x 8, two channels": ImageSettings(height=8, width=8, channels=2),
     "12 x 8, four channels": ImageSettings(height=12, width=8, channels=4),
 }
+PARAMETERS = [
+    pytest.param(image, id=name, marks=[pytest.mark.slow] if name.startswith("8 x 8") else [])
+    for name, image in SHAPES.items()
+]
 
 
-@pytest.mark.parametrize("image", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("image", PARAMETERS)
 def test_the_fewest_images_work_to_the_end(tmp_path, image):
     """One test image, two train images, a batch larger than both, one class with a large label."""
     case = Case(tmp_path, 2, 1, image, label=2**32 - 1, validation_fraction=0.5, batch_size=1000)
@@ -143,7 +147,9 @@ def test_the_fewest_images_work_to_the_end(tmp_path, image):
     )
 
 
-@pytest.mark.parametrize("pixels", [0, 255, 100])
+@pytest.mark.parametrize(
+    "pixels", [0, *(pytest.param(one, marks=pytest.mark.slow) for one in (255, 100))]
+)
 def test_images_that_are_all_the_same_work_and_are_warned_of(tmp_path, pixels):
     """Black, white or grey, there is nothing to tell apart."""
     image = ImageSettings(height=12, width=12)
@@ -152,6 +158,7 @@ def test_images_that_are_all_the_same_work_and_are_warned_of(tmp_path, pixels):
     assert any("All 4 test images are equal" in one for one in results.warnings())
 
 
+@pytest.mark.slow
 def test_test_images_that_are_the_train_images_are_warned_of(tmp_path):
     """Whatever the files are called, and whether one of them is compressed."""
     case = Case(tmp_path, 10, 10, ImageSettings(height=8, width=8))

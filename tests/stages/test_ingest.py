@@ -180,6 +180,7 @@ def test_the_smallest_files_are_read(store, data, text):
     assert table["label"].to_pylist() == [7]
 
 
+@pytest.mark.slow
 def test_images_need_not_be_small(store, tmp_path):
     """Memory goes by bytes, not by rows: four images of 2048 x 2048 in colour."""
     image = ImageSettings(height=2048, width=2048, channels=3)

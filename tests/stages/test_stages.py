@@ -192,7 +192,7 @@ def test_a_stopped_training_resumes_to_the_same_bytes(clean, tmp_path, noise_fac
     assert_resumes(clean, tmp_path, training, noise_factor=noise_factor)
 
 
-@pytest.mark.parametrize("sides", [(7, 5), (10, 9)])
+@pytest.mark.parametrize("sides", [(7, 5), pytest.param((10, 9), marks=pytest.mark.slow)])
 def test_images_of_any_size_are_trained_stopped_resumed_and_restored(saved, tmp_path, sides):
     """The file of the network takes and returns the user's size, as Keras itself predicts."""
     from tasks.formats.keras_files import load_network
@@ -217,8 +217,10 @@ def scripted(losses):
     return lambda trainer, inputs, targets, indices: next(losses)
 
 
-@pytest.mark.parametrize("stop_after", [1, 2, 3])
-@pytest.mark.parametrize(("losses", "best"), [((0.3, 0.1, 0.2, 0.1), 2), ((0.4, 0.3, 0.2, 0.1), 4)])
+@pytest.mark.parametrize(
+    ("losses", "best", "stop_after"),
+    [((0.3, 0.1, 0.2, 0.1), 2, 1), ((0.3, 0.1, 0.2, 0.1), 2, 3), ((0.4, 0.3, 0.2, 0.1), 4, 2)],
+)
 def test_the_weights_of_the_best_epoch_are_kept(
     clean, tmp_path, monkeypatch, losses, best, stop_after
 ):

@@ -96,6 +96,7 @@ def test_runs_at_once_compute_each_stage_once(straight, tmp_path, server_environ
     assert [contents(run) for run in runs] == [expected] * count
 
 
+@pytest.mark.slow
 def test_deleted_artifacts_are_computed_again_and_nothing_after_them(
     straight, tmp_path, server_environment
 ):

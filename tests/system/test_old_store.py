@@ -141,6 +141,7 @@ def test_garbage_collection_keeps_the_last_old_run(old, capsys):
         old.find(step.stage, step.key)
 
 
+@pytest.mark.slow
 def test_the_next_run_computes_everything_once_and_replaces_the_old(
     old, tmp_path, run_flow, capsys
 ):
