@@ -70,5 +70,5 @@ LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --pytho
 	--custom-compile-command "make lock" --extra build pyproject.toml
 
 lock:  ## renew the lock files from pyproject.toml: everything, and what a container needs (needs uv)
-	$(LOCK) --upgrade --extra dev --output-file requirements.lock
+	$(LOCK) --upgrade --extra dev --extra export --output-file requirements.lock
 	$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock

@@ -19,6 +19,7 @@ from rich.progress import Progress
 from autoencoders.settings import REFERENCE, apply_preset
 from flows.catalogue import METHODS
 from flows.denoise import app as denoise_app
+from flows.export import app as export_app
 from flows.full import app as full_app
 from flows.full import pipeline
 from flows.inspect_data import inspect_data
@@ -61,6 +62,7 @@ MAIN_JOB = ("full", "")
 app = App(name="autoencoders", help=__doc__)
 app.command(full_app, name="run")
 app.command(denoise_app, name="denoise")
+app.command(export_app, name="export")
 
 
 @app.command

@@ -1,19 +1,22 @@
 """Which network is meant by `latest`, a run's name or a path: the one place that says so."""
 
+import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autoencoders.errors import PipelineError
-from tasks.engine.errors import DamagedError
+from tasks.engine.errors import DamagedError, StoreError
 from tasks.engine.files import sha256_of
-from tasks.engine.journal import run_folder
+from tasks.engine.journal import RunRecord, run_folder
 from tasks.engine.published import all_runs, find_run, latest_name, published_files
 from tasks.engine.store import Store
 
 LATEST, CHAMPION = "latest", "champion"
 DENOISER = "denoiser"
+TEST_IMAGES = {"prepare test": "clean", "add noise test": "noisy", "prepare noisy test": "noisy"}
+"""By the step that makes them, what test images are."""
 REPEAT = "Repeat the run, which computes it anew; or copy the run again."
 
 
@@ -27,6 +30,8 @@ class ChosenRun:
     """The `.keras` files, by the name of the network; all intact."""
     folder: Path | None
     """The folder of the run; None for a file without one."""
+    images: dict[str, Path] = field(default_factory=dict)
+    """Test images as arrays, by `clean` and `noisy`, where the store has them."""
 
     def network(self, name: str) -> Path:
         """Return the file of a network.
@@ -51,10 +56,20 @@ class ChosenRun:
         return _json(self.folder, "metrics.json")
 
     @property
+    def inspection(self) -> dict[str, Any]:
+        """What was recognised in the data; nothing if that is not known."""
+        return _json(self.folder, "inspection.json")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The sha256 and size of the files of the data, by role; nothing if not known."""
+        found: dict[str, Any] = _json(self.folder, "manifest.json").get("inputs", {})
+        return found
+
+    @property
     def own_noise(self) -> bool:
         """Whether the noise was not drawn, but came with the images."""
-        inputs = _json(self.folder, "manifest.json").get("inputs", {})
-        return any(role.endswith("noisy") for role in inputs)
+        return any(role.endswith("noisy") for role in self.data)
 
 
 def choose_run(model: str, artifacts: Path) -> ChosenRun:
@@ -93,7 +108,17 @@ def _of_store(model: str, store: Store) -> ChosenRun:
     for place, entry in published_files(store, record).items():
         if place.startswith("models/") and place.endswith(".keras"):
             models[Path(place).stem] = _intact(folder / place, entry.sha256)
-    return ChosenRun(record.name, models, folder)
+    return ChosenRun(record.name, models, folder, _test_images(store, record))
+
+
+def _test_images(store: Store, record: RunRecord) -> dict[str, Path]:
+    """Return the test images of a run; of an older one, those that are still there."""
+    found = {}
+    for step in record.steps:
+        if (kind := TEST_IMAGES.get(step.step)) is not None:
+            with contextlib.suppress(StoreError):
+                found[kind] = store.find(step.stage, step.key)["images.npy"].path
+    return found
 
 
 def _of_folder(folder: Path) -> ChosenRun:
