@@ -42,9 +42,9 @@ image = np.array(example["image"], np.float32).reshape(1, *example["shape"])  # 
 restored = tf.saved_model.load(here / "saved_model" / "{name}").serve(image).numpy()
 print("largest difference:", np.abs(restored.ravel() - example["restored"]).max())
 '''
-JAVASCRIPT = """// Restore the example image: npm install onnxruntime-node, then node example.mjs
+JAVASCRIPT = """// Restore the example image: npm install onnxruntime-web, then node example.mjs
 import fs from "node:fs";
-import ort from "onnxruntime-node";
+import * as ort from "onnxruntime-web";
 
 const file = (name) => fs.readFileSync(new URL(name, import.meta.url));
 const example = JSON.parse(file("{name}.example.json"));
@@ -118,13 +118,17 @@ def _files(files: Sequence[Exported], *, examples: bool) -> list[str]:
         "",
         "| file | runtime | MB | largest difference | lost (dB) | ms per image |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
-        *(
-            f"| {one.name} | {one.runtime} | {one.size / 1e6:.2f} | {one.error:.1e} | "
-            f"{'' if one.loss is None else f'{one.loss:.2f}'} | {one.milliseconds:.3f} |"
-            for one in files
-        ),
+        *map(_file_row, files),
         "",
     ]
+
+
+def _file_row(one: Exported) -> str:
+    loss = "" if one.loss is None else f"{round(one.loss, 2) + 0.0:.2f}"  # never -0.00
+    return (
+        f"| {one.name} | {one.runtime} | {one.size / 1e6:.2f} | {one.error:.1e} | {loss} | "
+        f"{one.milliseconds:.3f} |"
+    )
 
 
 def _training(run: ChosenRun) -> list[str]:

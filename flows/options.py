@@ -17,8 +17,12 @@ from flows.by_hand import delivered
 from flows.terminal import end_now, leave, output_errors, prepare_output
 
 HOME = Path(__file__).resolve().parents[1]
-SAMPLE = HOME / "data" / "sample"
-ARTIFACTS = HOME / "artifacts"
+SHIPPED = HOME / "flows" / "sample"
+"""Where an installed package has the sample; a checkout has it in `data`."""
+INSTALLED = SHIPPED.is_dir()
+SAMPLE = SHIPPED if INSTALLED else HOME / "data" / "sample"
+ARTIFACTS = Path("artifacts") if INSTALLED else HOME / "artifacts"
+"""In the current folder if this is an installed package: nothing is written beside its code."""
 
 
 def _folder(type_: object, tokens: Sequence[Token]) -> Path:

@@ -133,7 +133,7 @@ def export_network(
         found += job.tensorflow(formats)
     job.write_example()
     for one in found:
-        loss = "" if one.loss is None else f", {one.loss:.2f} dB lost"
+        loss = "" if one.loss is None else f", {round(one.loss, 2) + 0.0:.2f} dB lost"
         log(
             f"{one.name} ({one.runtime}): {one.size / 1e6:.2f} MB, largest difference "
             f"{one.error:.1e}, {one.milliseconds:.3f} ms per image{loss}"
