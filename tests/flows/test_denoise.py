@@ -12,16 +12,11 @@ import pytest
 from PIL import Image
 
 from autoencoders.errors import PipelineError
-from autoencoders.settings import Settings
-from flows.by_hand import job
 from flows.denoise import denoise
 from flows.networks import choose_run
 from tasks.engine.errors import DamagedError, RunNotFoundError
-from tasks.engine.runs import Run
-from tasks.engine.store import Store
-from tasks.resolve import resolve_settings
-from tasks.train import train
 from tests.support import HOME
+from tests.trained import train_denoiser
 
 RNG = np.random.default_rng(0)
 
@@ -29,23 +24,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(scope="module")
 def artifacts(prefect_server, tmp_path_factory):
     """The artifacts of a run that has trained a denoiser of images of 12 x 12."""
-    folder = tmp_path_factory.mktemp("trained")
-    np.save(folder / "images.npy", RNG.random((64, 12, 12, 1), np.float32))
-    settings = resolve_settings(Settings(training={"epochs": 1, "precision": "float32"}))
-
-    @job(name="full")
-    def train_one():
-        data = {"data": folder / "images.npy"}
-        with Run(Store(folder / "a"), settings.model_dump(mode="json"), data) as run:
-            images = run.data["data"]
-            made = run.step(
-                "train denoiser", train, inputs=images, targets=images, role="denoiser",
-                seed=0, training=settings.training,
-            )  # fmt: skip
-            run.publish({"models/denoiser.keras": made["denoiser.keras"]})
-
-    train_one()
-    return folder / "a"
+    return train_denoiser(tmp_path_factory.mktemp("trained"))
 
 
 def table(rows: int = 20) -> str:
