@@ -118,15 +118,20 @@ def export_network(
         log: Receives a line per file.
 
     Returns:
-        Keras itself first, then each file.
+        Keras itself first, then the fused form that this pipeline runs, then each file.
 
     Raises:
         PipelineError: If a file does not compute what Keras does.
     """
     import_tensorflow(threads, log)
+    from autoencoders.models.fused import predictor
+
     loaded = load_network(network)
     job = _Job(network.stem, loaded, examples, output, threads)
-    found = [job.measured(network, "Keras", lambda images: np.asarray(loaded(images)))]
+    found = [
+        job.measured(network, "Keras", lambda images: np.asarray(loaded(images))),
+        job.measured(network, "this pipeline", predictor(loaded)),
+    ]
     if "onnx" in formats:
         found += job.onnx(about)
     if "litert" in formats or "saved_model" in formats:
