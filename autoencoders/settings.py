@@ -4,60 +4,24 @@ Plain values without behaviour: a stage receives them as values, which are part 
 so an edit of this file alone recomputes nothing.
 """
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Precision: TypeAlias = Literal["float32", "bfloat16"]
-PresetName: TypeAlias = Literal["reference", "seed", "quick", "best"]
+from autoencoders.settings_group import SettingsGroup
+from autoencoders.training_settings import (
+    AutoencoderSettings,
+    DenoiserSettings,
+    Precision,
+    ResidualSettings,
+    ResolvedTraining,
+    TrainingSettings,
+)
 
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,  # a run cannot change its own settings
-        extra="forbid",  # a misspelt name is an error, not a no-op
-        use_attribute_docstrings=True,  # the sentence under a field is its help everywhere
-        model_title_generator=lambda model: model.__name__.removesuffix("Settings") or "Settings",
-        field_title_generator=lambda name, info: name.replace("_", " ").capitalize(),
-        allow_inf_nan=False,
-    )
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """End the help of each field with its range, as the field itself has it."""
-        for name, field in cls.model_fields.items():
-            allowed = _range(field.metadata)
-            if allowed and name in cls.__annotations__:  # not inherited, so not ended yet
-                field.description = f"{field.description} {allowed}"
-        cls.model_rebuild(force=True)
+PresetName: TypeAlias = Literal["reference", "seed", "quick", "fast", "best"]
 
 
-def _range(constraints: Iterable[object]) -> str:
-    """Return a range in words, such as "From 1 to 4."; nothing where there is none."""
-    names = ("ge", "gt", "le", "lt")
-    bounds = {
-        name: _number(getattr(one, name))
-        for one in constraints
-        for name in names
-        if hasattr(one, name)
-    }
-    if "ge" in bounds and "le" in bounds:
-        words = [f"from {bounds['ge']} to {bounds['le']}"]
-    else:
-        said = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-        words = [f"{word} {bounds[name]}" for name, word in said.items() if name in bounds]
-    text = ", ".join(words)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
-def _number(bound: float) -> str:
-    if isinstance(bound, int) and bound.bit_count() == 1 and bound > 2**32:
-        return f"2**{bound.bit_length() - 1}"
-    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
-
-
-class ImageSettings(_Settings):
+class ImageSettings(SettingsGroup):
     """What one image is: its shape, and which values mean black and white.
 
     All of it is found by looking at the train and test images together; a field that is set takes
@@ -89,7 +53,7 @@ class ImageSettings(_Settings):
     files."""
 
 
-class ReadingSettings(_Settings):
+class ReadingSettings(SettingsGroup):
     """How files are read, where looking at them is not enough; auto looks."""
 
     header: Literal["auto", "yes", "no"] = "auto"
@@ -114,14 +78,14 @@ class ReadingSettings(_Settings):
     pixel values that lie outside the range."""
 
 
-class InputSettings(_Settings):
+class InputSettings(SettingsGroup):
     """How images are read that are not trained on; the defaults look."""
 
     image: ImageSettings = ImageSettings()
     reading: ReadingSettings = ReadingSettings()
 
 
-class NoiseSettings(_Settings):
+class NoiseSettings(SettingsGroup):
     """How clean images are corrupted."""
 
     kind: Literal["gaussian", "salt_and_pepper"] = "gaussian"
@@ -142,45 +106,7 @@ class NoiseSettings(_Settings):
         return self
 
 
-class TrainingSettings(_Settings):
-    """How both networks are trained."""
-
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 50
-    """Number of passes over the training images."""
-
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
-    """Images per training step."""
-
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the training images held out for validation; the test images are never used for
-    it."""
-
-    learning_rate: Annotated[float, Field(ge=1e-9, le=1)] = 0.001
-    """Learning rate of RMSprop; 0.001 is Keras's default."""
-
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Compute dtype of training. auto picks bfloat16 on machines with hardware support for it and
-    float32 on all others, where bfloat16 takes several times as long."""
-
-    threads: Annotated[int, Field(ge=0, le=4096)] = 0
-    """Threads per operation; 0 takes one per core that the process may use. The number decides the
-    last bits of sums, so only equal numbers give equal bytes."""
-
-    keep: Literal["last", "best"] = "last"
-    """Which weights are kept: those after the last epoch, as in the course, or those after the
-    epoch with the least validation loss, the earliest one if several are equal."""
-
-
-class DenoiserSettings(_Settings):
-    """What is special about training the denoiser."""
-
-    fresh_noise: bool = False
-    """Whether the training images get new noise in every epoch instead of noise drawn once, which
-    a network can memorise. Validation and test images keep the noise drawn once. Needs noise of
-    kind gaussian."""
-
-
-class Settings(_Settings):
+class Settings(SettingsGroup):
     """Settings of one run; the defaults are the reference."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -190,26 +116,20 @@ class Settings(_Settings):
     reading: ReadingSettings = ReadingSettings()
     noise: NoiseSettings = NoiseSettings()
     training: TrainingSettings = TrainingSettings()
+    autoencoder: AutoencoderSettings = AutoencoderSettings()
     denoiser: DenoiserSettings = DenoiserSettings()
+    residual: ResidualSettings = ResidualSettings()
 
     @model_validator(mode="after")
     def _fresh_noise_is_gaussian(self) -> "Settings":
         if self.denoiser.fresh_noise and self.noise.kind != "gaussian":
             raise ValueError(
                 "`denoiser.fresh_noise` needs `noise.kind` gaussian, the only noise that training "
-                f"can draw anew in every epoch, but it is {self.noise.kind}"
+                f"can draw anew in every epoch, but it is {self.noise.kind}; set "
+                "`denoiser.fresh_noise` to false"
+                f"{' and `denoiser.noise_spread` to 0' if self.denoiser.noise_spread else ''}"
             )
         return self
-
-
-class ResolvedTraining(TrainingSettings):
-    """Training settings in which nothing is left to the machine."""
-
-    precision: Precision
-    """Compute dtype of training."""
-
-    threads: Annotated[int, Field(ge=1, le=4096)]
-    """Threads per operation."""
 
 
 class ResolvedSettings(Settings):
@@ -227,13 +147,31 @@ REFERENCE = Settings()
 QUICK = Settings(training=TrainingSettings(epochs=2))
 """To see that everything works: two epochs."""
 
-BEST = REFERENCE
-"""The best found so far; today that is the reference."""
+FAST = Settings(
+    training=TrainingSettings(
+        steps=600, optimizer="muon", learning_rate=0.015, schedule="linear", warmup=0.05
+    ),
+    autoencoder=AutoencoderSettings(network="residual"),
+    denoiser=DenoiserSettings(fresh_noise=True, network="unet"),
+    residual=ResidualSettings(width=32, inner_width=96, mixing=True),
+)
+"""As good as the reference for a small part of its cost; docs/recipes.md has the figures."""
+
+BEST = Settings(
+    training=TrainingSettings(
+        steps=6500, optimizer="muon", learning_rate=0.006, schedule="linear", warmup=0.03
+    ),
+    autoencoder=AutoencoderSettings(network="residual"),
+    denoiser=DenoiserSettings(fresh_noise=True, noise_spread=0.4, network="unet"),
+    residual=ResidualSettings(width=48, inner_width=128, blocks=3, mixing=True),
+)
+"""The best found so far that costs no more than the reference, over a range of noise."""
 
 PRESETS: dict[PresetName, Settings] = {
     "reference": REFERENCE,
     "seed": REFERENCE,  # its old name, too easily mistaken for the option --seed
     "quick": QUICK,
+    "fast": FAST,
     "best": BEST,
 }
 
@@ -244,8 +182,8 @@ def apply_preset(preset: PresetName, given: Settings | None = None) -> Settings:
     Args:
         preset: Where the settings start from.
         given: Settings of which only the fields set explicitly count, also within `image`,
-            `reading`, `noise`, `training` and `denoiser`; what it left at a default stays
-            as in the preset.
+            `reading`, `noise` and the other groups; what it left at a default stays as in the
+            preset. Epochs also replace the steps of a preset.
 
     Returns:
         The merged settings.
@@ -255,6 +193,8 @@ def apply_preset(preset: PresetName, given: Settings | None = None) -> Settings:
     """
     merged = PRESETS[preset].model_dump()
     changes = {} if given is None else given.model_dump(exclude_unset=True)
+    if "epochs" in (length := changes.get("training", {})):
+        length.setdefault("steps", 0)
     for name, value in changes.items():
         merged[name] = {**merged[name], **value} if isinstance(value, dict) else value
     return Settings.model_validate(merged)

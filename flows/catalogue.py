@@ -87,7 +87,7 @@ FIGURES = (
             "denoised": "images/test/denoiser"},
            {"title": "Test images: real, noisy, denoised"}),
     Figure("architecture", FunctionRef("autoencoders.figures.architecture:architecture"),
-           {"network": "models/layers.csv"}),
+           {one.name: f"models/{one.name}_layers.csv" for one in METHODS if one.trained}),
     Figure("score_distribution",
            FunctionRef("autoencoders.figures.score_distribution:score_distribution"),
            {one.name: f"scores/{one.name}" for one in METHODS},

@@ -150,11 +150,13 @@ def runs(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
             continue
         computed = sum(step.state == "Completed" for step in record.steps)
         metrics = _metrics(store, record, warn) if record.state == "finished" else {}
+        steps = _at(record.settings, "training", "steps") or None
         rows.append(
             {
                 "run": record.name,
                 "state": record.state,
-                "epochs": _at(record.settings, "training", "epochs"),
+                "epochs": None if steps else _at(record.settings, "training", "epochs"),
+                "steps": steps,
                 "noise": _at(record.settings, "noise", "factor"),
                 "computed": f"{computed}/{len(record.steps)}",
                 **{

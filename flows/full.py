@@ -119,25 +119,30 @@ def has_noisy_twins(data: Mapping[str, ArtifactRef], settings: ResolvedSettings)
     if twins and settings.denoiser.fresh_noise:
         raise PipelineError(
             "`denoiser.fresh_noise` draws noise anew in every epoch, but noisy images are given.",
-            "Leave it off (--denoiser.fresh_noise false), or give clean images alone.",
+            "Leave it off (--denoiser.fresh_noise false --denoiser.noise_spread 0), or give clean "
+            "images alone.",
         )
     return bool(twins)
 
 
 def train_networks(step: Steps, files: Files, settings: ResolvedSettings) -> None:
-    """Train one network per trained method, by one recipe: only what goes in differs."""
+    """Train one network per trained method: what goes in differs, and may be the network."""
     for method in METHODS:
         if method.trained:
+            group = settings.denoiser if method.reads == "noisy" else settings.autoencoder
             fresh_noise = method.reads == "noisy" and settings.denoiser.fresh_noise
             made = step(
                 f"train {method.name}", train, inputs=files[f"images/train/{method.reads}"],
                 targets=files["images/train/clean"], role=method.name, seed=settings.seed,
                 training=settings.training,
                 noise_factor=settings.noise.factor if fresh_noise else None,
+                noise_spread=settings.denoiser.noise_spread if fresh_noise else 0,
+                sizes=None if group.network == "reference" else settings.residual,
+                skip=group.network == "unet",
             )  # fmt: skip
             files[f"models/{method.name}.keras"] = made[f"{method.name}.keras"]
             files[f"history/{method.name}.csv"] = made["history.csv"]
-            files["models/layers.csv"] = made["layers.csv"]
+            files[f"models/{method.name}_layers.csv"] = made["layers.csv"]
 
 
 def score_methods(step: Steps, files: Files, settings: ResolvedSettings) -> None:
@@ -191,7 +196,8 @@ def full(
         data: File or folder of images: `train_data.csv`, `train_labels.csv`, `test_data.csv` and
             `test_labels.csv`, or any other form that `docs/data.md` lists.
         preset: Where the settings start from: `reference` reproduces the course (50 epochs),
-            `quick` trains for two epochs, `best` is the best found so far.
+            `quick` trains for two epochs, `fast` is as good as the reference for a small part of
+            its cost, `best` is the best found so far that costs no more.
         settings: Fields that replace those of the preset; all others keep the preset's values.
         artifacts: Folder for all results; what is there already is reused.
 

@@ -11,6 +11,9 @@ CONSTANT = 0.1
 best guesses of a network that explains the share R2 of the variance have a share of sqrt(R2), so
 this is 1 % of it; the networks of the sample have 75 % after two epochs, and near 100 % at last."""
 
+USUAL_RATES = {"rmsprop": 0.001, "adamw": 0.001, "muon": 0.01}
+"""By optimiser, a learning rate that is usual."""
+
 Metrics = Mapping[str, Any]
 
 
@@ -87,19 +90,25 @@ def _against_input(
 
 
 def _calmer(settings: ResolvedSettings) -> str:
-    rate = settings.training.learning_rate
+    length = "steps" if settings.training.steps else "epochs"
     return (
-        f"Try a smaller `training.learning_rate` (it was {rate:g}; 0.001 is usual), another "
-        "`seed`, or more epochs, and look for damaged images."
+        f"Try a smaller `training.learning_rate` ({_rate(settings)}), another `seed`, or more "
+        f"{length}, and look for damaged images."
     )
 
 
 def _longer(settings: ResolvedSettings) -> str:
     training = settings.training
+    length = "steps" if training.steps else "epochs"
     return (
-        f"Try more epochs (`training.epochs` was {training.epochs:,}), more train images, or "
-        f"another `training.learning_rate` (it was {training.learning_rate:g}; 0.001 is usual)."
+        f"Try more {length} (`training.{length}` was {training.steps or training.epochs:,}), more "
+        f"train images, or another `training.learning_rate` ({_rate(settings)})."
     )
+
+
+def _rate(settings: ResolvedSettings) -> str:
+    training = settings.training
+    return f"it was {training.learning_rate:g}; {USUAL_RATES[training.optimizer]:g} is usual"
 
 
 def kept_epoch(losses: Sequence[float], keep: str) -> str:

@@ -66,6 +66,10 @@ def _in_words(changed: dict[str, Any]) -> list[str]:
         match name.split("."):
             case ["training", "epochs"]:
                 words.append(f"{value} epoch{'s' if value > 1 else ''}")
+            case ["training", "steps"]:
+                words += [f"{value:,} step{'s' if value > 1 else ''}"] if value else []
+            case [("autoencoder" | "denoiser"), "network"]:
+                words.append(f"{name.partition('.')[0]} {value}")
             case ["noise", "factor"]:
                 words.append(f"noise {value:g}")
             case ["noise", "kind"]:

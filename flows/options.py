@@ -46,7 +46,8 @@ Preset = Annotated[
     PresetName,
     Parameter(
         help="Where the settings start from: reference reproduces the course (50 epochs; seed is "
-        "its old name), quick trains for two epochs, best is the best found so far."
+        "its old name), quick trains for two epochs, fast is as good as the reference for a small "
+        "part of its cost, best is the best found so far that costs no more."
     ),
 ]
 SettingsOptions = Annotated[Settings, Parameter(name="*")]

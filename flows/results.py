@@ -59,7 +59,6 @@ class Results:
         """Return the run in Markdown: warnings, metrics, what was run, on what."""
         metrics, settings = self.metrics(), self.settings
         shape = " x ".join(map(str, self.inspection()["shape"]))
-        fresh = " (drawn anew in every epoch of the denoiser)"
         rows = metrics_table(metrics)
         lines = [
             "# Autoencoder and denoiser: results on the test images",
@@ -69,9 +68,8 @@ class Results:
             "| --- | --- |" + " ---: |" * len(METRICS),
             *("| " + " | ".join(row.values()) + " |" for row in rows),
             "",
-            f"{metrics['images']:,} test images of {shape}, {self._noise()}"
-            f"{fresh if settings.denoiser.fresh_noise else ''}, {settings.training.epochs} epochs, "
-            f"batch size {settings.training.batch_size}, seed {settings.seed}.",
+            f"{metrics['images']:,} test images of {shape}, {self._noise()}, {self._training()}, "
+            f"seed {settings.seed}.",
             "",
             "All methods are compared with the clean images. PSNR is that of the mean MSE; "
             "`metrics.json` also has the mean of the per-image PSNR, `per_image.parquet` every "
@@ -98,8 +96,21 @@ class Results:
     def _noise(self) -> str:
         if any(role.endswith("noisy") for role in self.data):
             return "noise of the user's own"
-        noise = self.settings.noise
-        return f"{noise.kind.replace('_', '-')} noise of factor {noise.factor:g}"
+        noise, denoiser = self.settings.noise, self.settings.denoiser
+        text = f"{noise.kind.replace('_', '-')} noise of factor {noise.factor:g}"
+        if not denoiser.fresh_noise:
+            return text
+        text += " (drawn anew in every epoch of the denoiser"
+        if denoiser.noise_spread:
+            least = max(noise.factor - denoiser.noise_spread, 0)
+            text += f", of factors from {least:g} to {noise.factor + denoiser.noise_spread:g}"
+        return f"{text})"
+
+    def _training(self) -> str:
+        training = self.settings.training
+        length = f"{training.steps:,} steps" if training.steps else f"{training.epochs} epochs"
+        rate = f"{training.optimizer} at {training.learning_rate:g}"
+        return f"{length}, batch size {training.batch_size}, {rate}"
 
     def summary_file(self) -> str:
         """Return `summary.md`: the summary, the figures beside it, the lineage."""

@@ -9,7 +9,8 @@ import subprocess
 from ctypes.util import find_library
 from pathlib import Path
 
-from autoencoders.settings import Precision, ResolvedSettings, Settings, resolved
+from autoencoders.settings import ResolvedSettings, Settings, resolved
+from autoencoders.training_settings import Precision
 
 CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 """Any of them: the processor multiplies bfloat16 at twice the speed of float32 or more."""

@@ -1,5 +1,6 @@
 """Train one network: images in, images out."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from autoencoders.models.training import Trainer
-    from autoencoders.settings import ResolvedTraining
+    from autoencoders.training_settings import ResidualSettings, ResolvedTraining
 
     Arrays = dict[str, NDArray[Any]]
     Images = NDArray[np.float32]
@@ -37,6 +38,9 @@ def train(
     seed: int,
     training: "ResolvedTraining",
     noise_factor: float | None = None,
+    noise_spread: float = 0,
+    sizes: "ResidualSettings | None" = None,
+    skip: bool = False,
 ) -> None:
     """Write `<role>.keras`, `history.csv` (epoch, loss, val_loss) and `layers.csv`.
 
@@ -56,6 +60,9 @@ def train(
         noise_factor: If given, the network learns from `targets` with Gaussian noise that is drawn
             anew in every epoch, of this standard deviation; `inputs` are then used for validation
             alone.
+        noise_spread: How far the deviation of an image may be from `noise_factor`.
+        sizes: If given, the network is a residual one of these sizes instead of the reference's.
+        skip: Whether that is a U-Net, in which a connection skips the middle.
     """
     source = np.load(inputs.path, mmap_mode="r")  # (n, h, w, c)
     # Before TensorFlow is imported: too few images are refused at once
@@ -64,20 +71,28 @@ def train(
     aim = source if inputs.sha256 == targets.sha256 else np.load(targets.path, mmap_mode="r")
     import_tensorflow(training.threads, output.log)
     from autoencoders.models.network import build_network
+    from autoencoders.models.optimisers import make_optimizer
+    from autoencoders.models.residual import build_residual
     from autoencoders.models.training import Trainer
 
-    network = build_network(source.shape[1:], derived_seed(seed, "weights", role))
+    shape, weights_seed = source.shape[1:], derived_seed(seed, "weights", role)
+    if sizes is None:
+        network = build_network(shape, weights_seed)
+    else:
+        network = build_residual(shape, weights_seed, sizes, skip=skip)
+    length = Length.of(training, len(fit))
     trainer = Trainer(
         network,
-        learning_rate=training.learning_rate,
+        make_optimizer(training, length.steps),
         batch_size=training.batch_size,
         seed=seed,
         precision=training.precision,
         noise_factor=noise_factor,
+        noise_spread=noise_spread,
     )
     learned = source if noise_factor is None else aim
     data = _Data(learned, source, aim, fit, held_out)
-    history, best = _train_epochs(output, trainer, data, role, training)
+    history, best = _train_epochs(output, trainer, data, role, length, training.keep)
     trainer.restore({**trainer.state(), **best})
     _write(output, role, network, history)
 
@@ -97,15 +112,39 @@ class _Data:
     """Indices of the images to validate on."""
 
 
+@dataclass(frozen=True)
+class Length:
+    """How long a training is."""
+
+    steps: int
+    per_epoch: int
+    """Steps of an epoch; the last one may end earlier."""
+
+    @classmethod
+    def of(cls, training: "ResolvedTraining", images: int) -> "Length":
+        """Return the length of a training on so many images."""
+        per_epoch = math.ceil(images / training.batch_size)
+        return cls(training.steps or training.epochs * per_epoch, per_epoch)
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs, the last of which may not be whole."""
+        return math.ceil(self.steps / self.per_epoch)
+
+    def steps_of(self, epoch: int) -> int:
+        """Return the number of steps of an epoch, counted from 0."""
+        return min(self.per_epoch, self.steps - epoch * self.per_epoch)
+
+
 def _train_epochs(
-    output: Output, trainer: "Trainer", data: _Data, role: str, training: "ResolvedTraining"
+    output: Output, trainer: "Trainer", data: _Data, role: str, length: Length, keep: str
 ) -> "tuple[History, Arrays]":
     """Train up to the last epoch, from the checkpoint if there is one.
 
     Returns:
         All losses, and the weights after the best epoch; none where the last ones are kept.
     """
-    checkpoint, epochs = output.scratch / "epoch.npz", training.epochs
+    checkpoint, epochs = output.scratch / "epoch.npz", length.epochs
     history, best = _resume(checkpoint, trainer)
     if history:
         share = len(history) / epochs
@@ -113,11 +152,12 @@ def _train_epochs(
 
     started, done_before = time.monotonic(), len(history)
     for epoch in range(len(history), epochs):
-        begun = time.monotonic()
-        loss = trainer.train_epoch(data.learned, data.targets, data.fit, epoch)
-        speed = len(data.fit) / (time.monotonic() - begun)
+        begun, steps = time.monotonic(), length.steps_of(epoch)
+        loss = trainer.train_epoch(data.learned, data.targets, data.fit, epoch, steps)
+        images = min(len(data.fit), steps * trainer.batch_size)
+        speed = images / (time.monotonic() - begun)
         val_loss = trainer.validate(data.validated, data.targets, data.held_out)
-        if training.keep == "best" and all(val_loss < earlier for _, earlier in history):
+        if keep == "best" and all(val_loss < earlier for _, earlier in history):
             best = trainer.weights()
         history.append((loss, val_loss))
         _save(checkpoint, trainer, history, best)

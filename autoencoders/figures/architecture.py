@@ -1,38 +1,52 @@
-"""The table of a network's layers, as a figure."""
+"""The tables of the layers of networks, as a figure."""
 
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.table import Table
 from matplotlib.transforms import Bbox
 
+WIDTH, ROW = 7, 0.3
+"""Inches: the width of a table, and the height of one of its rows."""
+
 
 def architecture(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Typeset a table of layers, with the total number of parameters.
+    """Typeset tables of layers, with the total number of parameters.
 
     Args:
-        tables: One table under any name: one row per layer, `parameters` as the last column.
+        tables: Name of a network to its layers: one row per layer, `parameters` as the last column.
+            Networks with the same layers are shown once.
 
     Returns:
-        A figure that holds the table and nothing else.
-
-    Raises:
-        ValueError: If there is not exactly one table.
+        A figure with one table per different network, side by side, and nothing else; where they
+        differ, each has its names for a title.
     """
-    if len(tables) != 1:
-        raise ValueError(f"`tables` must hold exactly one table. Received: {list(tables)}")
-    (layers,) = tables.values()
+    names: dict[str, list[str]] = {}
+    for name, layers in tables.items():
+        names.setdefault(layers.to_csv(index=False), []).append(name)
+    shown = [(tables[same[0]], same) for same in names.values()]
+    tallest = max(len(layers) for layers, _ in shown) + 1
+    figure = Figure(figsize=(WIDTH * len(shown), ROW * (tallest + 1)), layout="constrained")
+    for axes, (layers, same) in zip(
+        figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True
+    ):
+        if len(shown) > 1:
+            axes.set_title(", ".join(same), fontsize=12)
+        _typeset(axes, layers, (len(layers) + 2) / (tallest + 1))
+    return figure
+
+
+def _typeset(axes: Axes, layers: pd.DataFrame, height: float) -> None:
+    """Draw one table, over this share of the height from the top."""
     cells = _cells(layers)
-    figure = Figure(figsize=(7, 0.3 * (len(cells) + 1)), layout="constrained")
-    axes = figure.subplots()
     axes.axis("off")
     table = axes.table(
         cells, colLabels=list(layers.columns), cellLoc="left", colLoc="left",
-        edges="horizontal", bbox=Bbox.unit(),
+        edges="horizontal", bbox=Bbox.from_bounds(0, 1 - height, 1, height),
     )  # fmt: skip
     _format(table, total_row=len(cells), number_column=len(layers.columns) - 1)
-    return figure
 
 
 def _cells(layers: pd.DataFrame) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""A 3x3 convolution and a bias, with gradients that are cheaper or more exact than the library's.
+"""A convolution and a bias, with gradients that are cheaper or more exact than the library's.
 
 The gradient with respect to the kernel is itself a convolution: of the images with the upstream
 gradient as its kernel, images and channels swapped. Where images are small, this runs faster than
@@ -27,7 +27,7 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
 
     Args:
         images: (n, h, w, i).
-        kernel: (3, 3, i, o), same dtype.
+        kernel: (k, k, i, o) of an odd side k, same dtype.
 
     Returns:
         (n, h, w, o), and the function of its gradients.
@@ -38,7 +38,7 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
             input_sizes=tf.shape(images), filter=kernel, out_backprop=upstream,
             strides=[1, 1, 1, 1], padding="SAME",
         )  # fmt: skip
-        if correlates_faster(images):
+        if kernel.shape[0] == 3 and correlates_faster(images):
             grad_kernel = correlate(images, upstream, dilation=1)  # (3, 3, i, o)
         else:
             grad_kernel = tf.raw_ops.Conv2DBackpropFilter(

@@ -5,11 +5,8 @@ from collections.abc import Callable
 import keras
 import pandas as pd
 
+from autoencoders.models.borders import NO_BORDER, border_of
 from autoencoders.randomness import derived_seed
-
-HALVED = 4
-"""What height and width are divided by in the middle of the network."""
-NO_BORDER = ((0, 0), (0, 0))
 
 
 def build_network(shape: tuple[int, int, int], seed: int) -> keras.Model:
@@ -30,7 +27,7 @@ def build_network(shape: tuple[int, int, int], seed: int) -> keras.Model:
         A model from images in [0, 1] to images in [0, 1] of the same shape, float32.
     """
     height, width, channels = shape
-    border = (_border(height), _border(width))
+    border = (border_of(height), border_of(width))
     bordered = border != NO_BORDER
     conv = _convolutions(seed)
     layers = [
@@ -50,12 +47,6 @@ def build_network(shape: tuple[int, int, int], seed: int) -> keras.Model:
         *([keras.layers.Cropping2D(border, name="crop")] if bordered else []),
     ]
     return keras.Sequential(layers, name="autoencoder")
-
-
-def _border(side: int) -> tuple[int, int]:
-    """Return how many zeros go before and behind a side, to make it a multiple of 4."""
-    missing = -side % HALVED
-    return missing // 2, missing - missing // 2
 
 
 def _convolutions(seed: int) -> Callable[[str, int, str], keras.layers.Layer]:
@@ -79,8 +70,8 @@ def layer_table(network: keras.Model) -> pd.DataFrame:
         network: A built network.
 
     Returns:
-        One row per layer: `layer` (its name), `kind`, `output` (its shape without the batch),
-        `activation` (empty if it has none) and `parameters` (their number).
+        One row per layer but the input: `layer` (its name), `kind`, `output` (its shape without
+        the batch), `activation` (empty if it has none) and `parameters` (their number).
     """
     rows = [
         {
@@ -91,5 +82,6 @@ def layer_table(network: keras.Model) -> pd.DataFrame:
             "parameters": layer.count_params(),
         }
         for layer in network.layers
+        if not isinstance(layer, keras.layers.InputLayer)  # which a sequential model does not list
     ]
     return pd.DataFrame(rows)

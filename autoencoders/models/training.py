@@ -15,7 +15,7 @@ from autoencoders.models.validation import Indices
 from autoencoders.randomness import derived_seed, generator
 
 if TYPE_CHECKING:  # at run time the settings would become part of the code that a cache key covers
-    from autoencoders.settings import Precision
+    from autoencoders.training_settings import Precision
 
 Images = NDArray[np.float32]
 
@@ -28,65 +28,86 @@ class DivergedError(PipelineError):
     """The loss is no longer a finite number."""
 
 
-def add_fresh_noise(images: tf.Tensor, noise_factor: float, seed: tf.Tensor) -> tf.Tensor:
+def add_fresh_noise(
+    images: tf.Tensor, noise_factor: float, seed: tf.Tensor, spread: float = 0
+) -> tf.Tensor:
     """Add Gaussian noise within a graph, as `add_gaussian_noise` does outside of one.
 
     Args:
         images: float32 (n, height, width, channels) in [0, 1], of known shape.
         noise_factor: Standard deviation of the noise in units of the pixel range.
         seed: int32 (2,); equal seeds give equal noise.
+        spread: If above 0, each image has a deviation of its own, drawn evenly from those that are
+            no further than this from `noise_factor`, and not negative.
 
     Returns:
         float32 of the same shape, clipped to [0, 1].
     """
     # Stateless: the noise of a step is a function of its seed, whatever was drawn before
-    noise = tf.random.stateless_normal(images.shape, seed, stddev=noise_factor)
+    if not spread:
+        noise = tf.random.stateless_normal(images.shape, seed, stddev=noise_factor)
+    else:
+        levels = tf.random.stateless_uniform(
+            (images.shape[0], 1, 1, 1), tf.random.experimental.stateless_fold_in(seed, 1),
+            max(noise_factor - spread, 0), noise_factor + spread,
+        )  # fmt: skip
+        noise = levels * tf.random.stateless_normal(images.shape, seed)
     return tf.clip_by_value(images + noise, 0, 1)
 
 
 class Trainer:
-    """One network, its optimiser, and steps of RMSprop on the mean squared error.
+    """One network, its optimiser, and their steps on the mean squared error.
 
     The order of the images in an epoch depends on (seed, epoch) alone and the state holds every
     variable, so training resumed from a state ends in the same bits as one that never stopped.
 
     Args:
         network: What is trained, in place; nothing is trained yet.
-        learning_rate: Of RMSprop.
+        optimizer: What turns its gradients into steps; it has made none.
         batch_size: Images per step; the last step of an epoch may have fewer.
         seed: Decides the order of the images in each epoch.
         precision: Compute dtype of all layers but the last; see `fused_form`.
         noise_factor: Standard deviation, in units of the pixel range, of fresh Gaussian noise
             added to the inputs of each training step and clipped to [0, 1]; it depends on (seed,
             epoch, step). None adds none.
+        noise_spread: How far from it the deviation of an image may be; see `add_fresh_noise`.
     """
 
     def __init__(
         self,
-        network: keras.Sequential,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
         *,
-        learning_rate: float,
         batch_size: int,
         seed: int,
         precision: "Precision",
         noise_factor: float | None = None,
+        noise_spread: float = 0,
     ) -> None:
         # Else some gradients are summed in whatever order the threads finish
         tf.config.experimental.enable_op_determinism()
         self.network = network
-        self.optimizer = keras.optimizers.RMSprop(learning_rate)
+        self.optimizer = optimizer
         # Its variables exist from the start, so that a state can be restored before any step
         self.optimizer.build(network.trainable_variables)
         self.batch_size = batch_size
         self.seed = seed
         self.noise_factor = noise_factor
+        self.noise_spread = noise_spread
         self._form = fused_form(network, precision)
         # Traced once per batch size, of which there are two (whole batches and the last one):
         # graphs of known shapes run faster
         self._step = tf.function(self._train_step)
         self._loss = tf.function(self._batch_loss)
 
-    def train_epoch(self, inputs: Images, targets: Images, indices: Indices, epoch: int) -> float:
+    def train_epoch(
+        self,
+        inputs: Images,
+        targets: Images,
+        indices: Indices,
+        epoch: int,
+        steps: int | None = None,
+    ) -> float:
         """Train once on every image of `indices`, in the order of this epoch.
 
         Args:
@@ -94,14 +115,17 @@ class Trainer:
             targets: What the network should return, in the same shape.
             indices: int64 (m,): the images to train on.
             epoch: Which epoch this is, from 0.
+            steps: If given, after how many steps the epoch ends, where it has more.
 
         Returns:
-            The mean squared error over the epoch, with the weights as they were at each step.
+            The mean squared error over these images, with the weights as they were at each step.
 
         Raises:
             DivergedError: If the loss of a step is not finite.
         """
         order = generator(self.seed, "shuffle", epoch).permutation(indices)  # (m,)
+        if steps is not None:
+            order = order[: steps * self.batch_size]
         noise_seed = derived_seed(self.seed, "noise", "epoch", epoch)
         total = 0.0
         for step, batch in enumerate(self._batches(inputs, targets, order)):
@@ -199,7 +223,7 @@ class Trainer:
     ) -> tf.Tensor:
         # Known when traced: without noise, the graph has no trace of it. The targets stay clean
         if self.noise_factor is not None:
-            inputs = add_fresh_noise(inputs, self.noise_factor, noise_seed)
+            inputs = add_fresh_noise(inputs, self.noise_factor, noise_seed, self.noise_spread)
         with tf.GradientTape() as tape:
             loss = self._batch_loss(inputs, targets)
         # The variables are float32, and so are their gradients, whatever the compute dtype

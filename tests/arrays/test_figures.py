@@ -98,11 +98,23 @@ def test_the_architecture_ends_with_the_total():
     assert cells[3, 2].get_text().get_text() == "1,023"
 
 
-@pytest.mark.parametrize("tables", [{}, {"a": LAYERS, "b": LAYERS}])
-def test_the_architecture_is_of_one_network(tables):
-    """Others would be left out without a word."""
-    with pytest.raises(ValueError, match="exactly one table"):
-        architecture(tables)
+def test_networks_with_the_same_layers_are_one_table():
+    """As the two of the reference: showing them twice tells nothing."""
+    once = architecture({"a": LAYERS})
+    twice = architecture({"a": LAYERS, "b": LAYERS.copy()})
+
+    assert len(twice.axes) == 1
+    assert twice.axes[0].get_title() == ""
+    assert twice.get_size_inches().tolist() == once.get_size_inches().tolist()
+
+
+def test_networks_with_other_layers_stand_side_by_side(tmp_path):
+    """Each with the names of those that have them."""
+    figure = architecture({"a": LAYERS, "b": LAYERS[:1], "c": LAYERS})
+    figure.savefig(tmp_path / "figure.png", dpi=50)
+
+    assert [axes.get_title() for axes in figure.axes] == ["a, c", "b"]
+    assert [len(axes.tables) for axes in figure.axes] == [1, 1]
 
 
 def test_the_distribution_has_one_line_per_method():

@@ -7,15 +7,23 @@ import tensorflow as tf
 
 from autoencoders.models.fused import fused_form, predictor
 from autoencoders.models.network import build_network
+from autoencoders.models.residual import build_residual
 from autoencoders.models.upsampling import fold_kernel
+from autoencoders.settings import ResidualSettings
+
+SMALL = ResidualSettings(width=8, inner_width=12, mixing=True)
 
 
-def made(shape, seed=3):
-    """A reference network with biases, which its initial weights lack."""
-    network = build_network(shape, seed)
+def made(shape, sizes=None, skip=True, seed=3):
+    """A network with biases, which its initial weights lack: the reference, or a residual one."""
+    if sizes is None:
+        network = build_network(shape, seed)
+    else:
+        network = build_residual(shape, seed, sizes, skip=skip)
     rng = np.random.default_rng(1)
+    size = 0.05 if sizes is None else 0.01  # residual blocks would add up
     for variable in network.trainable_variables:
-        step = 0.05 * rng.standard_normal(variable.shape, dtype=np.float32)
+        step = size * rng.standard_normal(variable.shape, dtype=np.float32)
         variable.assign(variable + step)
     return network
 
@@ -62,6 +70,51 @@ def test_in_float32_it_is_the_same_function(shape, count):
     assert distance(ours[0], theirs[0]) < 1e-6
     for found, expected in zip(ours[1], theirs[1], strict=True):
         assert distance(found, expected) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("shape", "count", "sizes", "skip"),
+    [
+        ((28, 28, 1), 4, ResidualSettings(mixing=True), True),
+        ((28, 28, 1), 5, SMALL, False),
+        ((12, 20, 3), 16, SMALL, True),
+        ((7, 5, 3), 1, SMALL, True),
+        ((30, 31, 1), 3, SMALL, False),
+    ],
+)
+def test_a_residual_network_in_float32_is_the_same_function(shape, count, sizes, skip):
+    """Convolutions with stride 2 on folded pixels, sums and products over places."""
+    network = made(shape, sizes, skip)
+    images = np.random.default_rng(0).random((count, *shape), dtype=np.float32)
+    theirs = outputs_and_gradients(network, lambda x: network(x, training=True), images)
+    ours = outputs_and_gradients(network, fused_form(network, "float32"), images)
+
+    assert distance(ours[0], theirs[0]) < 1e-5
+    for found, expected in zip(ours[1], theirs[1], strict=True):
+        assert distance(found, expected) < 1e-5
+
+
+def test_a_residual_network_in_bfloat16_learns_in_the_same_direction():
+    """Its outputs are float32; its gradients are off by a few percent."""
+    network = made((28, 28, 1), SMALL)
+    images = np.random.default_rng(0).random((16, 28, 28, 1), dtype=np.float32)
+    theirs = outputs_and_gradients(network, lambda x: network(x, training=True), images)
+    ours = outputs_and_gradients(network, fused_form(network, "bfloat16"), images)
+
+    assert ours[0].dtype == np.float32
+    assert len(np.unique(ours[0])) > 0.5 * ours[0].size  # bfloat16 has 128 values from 0.5 to 1
+    assert distance(ours[0], theirs[0]) < 0.01
+    for found, expected in zip(ours[1], theirs[1], strict=True):
+        assert distance(found, expected) < 0.1
+
+
+def test_a_residual_network_convolves_at_half_of_the_resolution():
+    """What makes it cheap: none of its convolutions sees the pixels unfolded or has a stride."""
+    found = operations(fused_form(made((28, 28, 1), SMALL), "float32"), made((28, 28, 1), SMALL))
+    convolutions = [one for one in found if one.type == "Conv2D"]
+
+    assert {one.inputs[0].shape[1] for one in convolutions} <= {14, 7}
+    assert {tuple(one.get_attr("strides")) for one in convolutions} == {(1, 1, 1, 1)}
 
 
 @pytest.mark.parametrize(
@@ -191,9 +244,50 @@ def test_few_channels_need_not_be_the_last(precision):
     assert np.allclose(found, network(images), atol=1e-5 if precision == "float32" else 0.02)
 
 
-def test_a_network_that_branches_is_refused():
-    """Its layers do not simply follow one another."""
+def test_a_network_may_branch_and_have_other_layers():
+    """Its layers need not follow one another; those of other kinds are called as they are."""
+    layers, images = keras.layers, keras.Input((8, 8, 2))
+    a = layers.Conv2D(4, 3, padding="same", activation="relu")(images)
+    pooled = layers.MaxPooling2D(2)(a)
+    b = layers.UpSampling2D(2)(pooled)  # read twice, so no convolution can take it
+    c = layers.Conv2D(4, 3, padding="same")(b)
+    d = layers.Conv2D(4, 2, strides=2, padding="valid")(layers.Concatenate()([a, b, c]))
+    e = layers.LeakyReLU()(layers.Add()([d, d, pooled]))
+    f = layers.Conv2DTranspose(2, 6, 2, padding="same", activation="sigmoid")(e)
+    network = keras.Model(images, f)
+    noise = np.random.default_rng(0).random((3, 8, 8, 2), dtype=np.float32)
+
+    found = fused_form(network, "float32")(tf.constant(noise))
+    assert np.allclose(found, network(noise, training=False), atol=1e-5)
+
+
+def test_a_convolution_with_stride_on_odd_sides_is_called_as_it_is():
+    """Only whole squares of 2 x 2 pixels can be folded."""
+    network = keras.Sequential([
+        keras.Input((7, 9, 2)),
+        keras.layers.Conv2D(4, 6, strides=2, padding="same", activation="relu"),
+        keras.layers.Conv2D(4, 3, padding="same"),
+    ])  # fmt: skip
+    images = np.random.default_rng(0).random((3, 7, 9, 2), dtype=np.float32)
+
+    found = fused_form(network, "float32")(tf.constant(images))
+    assert np.allclose(found, network(images), atol=1e-5)
+
+
+def test_a_network_with_a_layer_that_occurs_twice_is_refused():
+    """Its outputs could not be told apart by its name."""
     inputs = keras.Input((8, 8, 1))
     layer = keras.layers.Conv2D(1, 3, padding="same")
-    with pytest.raises(TypeError, match="Sequential"):
+    with pytest.raises(TypeError, match="occurs twice: conv2d"):
         fused_form(keras.Model(inputs, layer(layer(inputs))), "float32")
+
+
+def test_a_network_without_a_graph_is_refused():
+    """What the layers of such a model do is known to its own code alone."""
+
+    class Own(keras.Model):
+        def call(self, images):
+            return images
+
+    with pytest.raises(TypeError, match="no graph of layers"):
+        fused_form(Own(), "float32")

@@ -1,9 +1,11 @@
-"""The reference network: its layers and its initial weights."""
+"""The networks: their layers and their initial weights."""
 
 import numpy as np
 import pytest
 
 from autoencoders.models.network import build_network, layer_table
+from autoencoders.models.residual import build_residual
+from autoencoders.settings import ResidualSettings
 
 SHAPE = (8, 8, 1)
 
@@ -71,3 +73,68 @@ def test_no_layer_is_there_for_nothing():
 
     assert len(kinds) == 10
     assert {"Conv2D", "MaxPooling2D", "UpSampling2D"} == set(kinds)
+
+
+def test_a_residual_network_works_at_a_half_and_a_quarter_of_the_resolution():
+    """The sizes of `docs/recipes.md`; layers of Keras's own, pixels in [0, 1]."""
+    sizes = ResidualSettings(width=48, inner_width=128, blocks=3, mixing=True)
+    network = build_residual((28, 28, 1), 0, sizes, skip=True)
+    table = layer_table(network).set_index("layer")
+    images = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
+    found = network(images).numpy()
+
+    assert table["parameters"].sum() == network.count_params() == 1_028_676
+    assert set(table["output"]) == {
+        "14 x 14 x 48", "7 x 7 x 128", "49 x 128", "28 x 28 x 1",
+    }  # fmt: skip
+    assert set(table["kind"]) == {
+        "Conv2D", "Conv2DTranspose", "ReLU", "Add", "Reshape", "EinsumDense",
+    }  # fmt: skip
+    assert found.shape == images.shape
+    assert 0 < found.min() < found.max() < 1
+
+
+def test_only_a_unet_has_a_way_past_the_middle():
+    """An autoencoder makes its output of the code alone."""
+    sizes = ResidualSettings(width=4, inner_width=6)
+    unet, residual = (build_residual(SHAPE, 0, sizes, skip=skip) for skip in (True, False))
+
+    assert [layer.name for layer in unet.layers if layer not in residual.layers].count("skip") == 1
+    assert "skip" not in layer_table(residual)["layer"].tolist()
+    assert unet.count_params() == residual.count_params()
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (7, 5, 3), (30, 31, 4), (4, 9, 1)])
+def test_a_residual_network_takes_images_of_any_size(shape):
+    """The user's size and channels go in and come out."""
+    network = build_residual(shape, 0, ResidualSettings(width=4, inner_width=6), skip=True)
+
+    assert (network.input_shape, network.output_shape) == ((None, *shape),) * 2
+    assert ("pad" in layer_table(network)["layer"].tolist()) == (shape[0] != 28)
+
+
+def test_places_are_mixed_up_to_128_by_128_pixels():
+    """Beyond, the weights would be more than all others together."""
+    sizes = ResidualSettings(width=2, inner_width=2, blocks=1, mixing=True)
+    kinds = [
+        layer_table(build_residual((side, side, 1), 0, sizes, skip=True))["kind"].tolist()
+        for side in (128, 132)
+    ]
+
+    assert ["EinsumDense" in one for one in kinds] == [True, False]
+
+
+def test_residual_weights_depend_on_the_seed_alone():
+    """One stream per layer, so another size of image or a block more leaves the others alone."""
+
+    def weights(seed, **sizes):
+        network = build_residual(SHAPE, seed, ResidualSettings(width=2, **sizes), skip=True)
+        return {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+
+    first, again, other, more = weights(1), weights(1), weights(2), weights(1, blocks=3)
+
+    for name, (kernel, bias) in first.items():
+        assert np.array_equal(kernel, again[name][0])
+        assert np.array_equal(kernel, more[name][0])
+        assert not np.array_equal(kernel, other[name][0])
+        assert not bias.any()

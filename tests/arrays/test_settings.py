@@ -94,11 +94,48 @@ def test_fresh_noise_is_gaussian():
     assert Settings(denoiser=DenoiserSettings(fresh_noise=True)).denoiser.fresh_noise
 
 
+def test_only_fresh_noise_has_a_spread():
+    """Noise drawn once has one strength; the message says what to set, and that works."""
+    with pytest.raises(ValidationError, match=r"`fresh_noise` is off and .* 0\.4; set .* to 0 or"):
+        DenoiserSettings(noise_spread=0.4)
+    with pytest.raises(ValidationError, match="set `noise_spread` to 0"):
+        apply_preset("best", Settings(denoiser=DenoiserSettings(fresh_noise=False)))
+
+    off = DenoiserSettings(fresh_noise=False, noise_spread=0)
+    assert apply_preset("best", Settings(denoiser=off)).denoiser.network == "unet"
+
+
+def test_a_preset_with_fresh_noise_says_what_other_noise_needs():
+    """Following its words leads to settings that hold."""
+    noise = NoiseSettings(kind="salt_and_pepper")
+    advice = "set `denoiser.fresh_noise` to false and `denoiser.noise_spread` to 0"
+    with pytest.raises(ValidationError, match=advice):
+        apply_preset("best", Settings(noise=noise))
+
+    off = DenoiserSettings(fresh_noise=False, noise_spread=0)
+    assert apply_preset("best", Settings(noise=noise, denoiser=off)).noise == noise
+
+
+@pytest.mark.parametrize("preset", ["fast", "best"])
+def test_epochs_that_are_asked_for_replace_the_steps_of_a_preset(preset):
+    """Else they would be ignored; steps given beside them count, as everywhere."""
+    before = PRESETS[preset].training
+    epochs = apply_preset(preset, Settings(training=TrainingSettings(epochs=3))).training
+    steps = apply_preset(preset, Settings(training=TrainingSettings(steps=7))).training
+    both = apply_preset(preset, Settings(training=TrainingSettings(steps=7, epochs=3))).training
+
+    assert before.steps > 0
+    assert (epochs.epochs, epochs.steps) == (3, 0)
+    assert epochs.optimizer == before.optimizer
+    assert steps.steps == both.steps == 7
+
+
 def test_every_value_has_a_description():
     """It is the help on the command line and in Prefect's forms."""
     groups = (
         settings.ImageSettings, settings.NoiseSettings, settings.TrainingSettings,
-        settings.DenoiserSettings, settings.ResolvedTraining,
+        settings.AutoencoderSettings, settings.DenoiserSettings, settings.ResidualSettings,
+        settings.ResolvedTraining,
     )  # fmt: skip
     fields = {
         f"{group.__name__}.{name}": field.description
@@ -129,7 +166,9 @@ def test_forms_show_help_and_words_for_titles():
     schema = Settings.model_json_schema()
     groups = {group["title"]: group["properties"] for group in schema["$defs"].values()}
 
-    assert set(groups) == {"Image", "Reading", "Noise", "Training", "Denoiser"}
+    assert set(groups) == {
+        "Image", "Reading", "Noise", "Training", "Autoencoder", "Denoiser", "Residual",
+    }  # fmt: skip
     assert groups["Training"]["batch_size"]["title"] == "Batch size"
     assert groups["Training"]["epochs"]["description"].endswith("From 1 to 100,000.")
     assert groups["Training"]["epochs"]["maximum"] == 100_000

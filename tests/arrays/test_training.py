@@ -1,21 +1,36 @@
 """Training: its steps, its randomness, resuming it, and how it fails."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from autoencoders.errors import PipelineError
 from autoencoders.models.network import build_network
+from autoencoders.models.optimisers import make_optimizer
+from autoencoders.models.residual import build_residual
 from autoencoders.models.training import DivergedError, Trainer, add_fresh_noise
 from autoencoders.models.validation import split_validation
+from autoencoders.settings import ResidualSettings, ResolvedTraining
 
 SHAPE = (8, 8, 1)
 
 
-def make_trainer(shape=SHAPE, network_seed=0, **options):
+def make_trainer(shape=SHAPE, network_seed=0, learning_rate=0.001, **options):
     """A trainer of a new reference network, in float32 unless the options say otherwise."""
-    defaults = {"learning_rate": 0.001, "batch_size": 8, "seed": 0, "precision": "float32"}
-    return Trainer(build_network(shape, network_seed), **defaults | options)
+    defaults = {"batch_size": 8, "seed": 0, "precision": "float32"}
+    optimizer = keras.optimizers.RMSprop(learning_rate)
+    return Trainer(build_network(shape, network_seed), optimizer, **defaults | options)
+
+
+def make_unet_trainer(network_seed, precision, **training):
+    """A trainer of a small U-Net in which places are mixed."""
+    sizes = ResidualSettings(width=3, inner_width=5, mixing=True)
+    settings = ResolvedTraining(precision=precision, threads=1, **training)
+    return Trainer(
+        build_residual(SHAPE, network_seed, sizes, skip=True), make_optimizer(settings, steps=12),
+        batch_size=8, seed=0, precision=precision, noise_factor=0.5, noise_spread=0.4,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -63,6 +78,54 @@ def test_training_resumes_as_if_it_had_never_stopped(
     assert resumed.validate(images, images, held_out) == straight.validate(images, images, held_out)
     for name, value in straight.state().items():
         assert np.array_equal(value, resumed.state()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "precision"),
+    [("rmsprop", "cosine", "float32"), ("adamw", "linear", "float32"),
+     ("muon", "linear", "float32"), ("muon", "constant", "bfloat16")],
+)  # fmt: skip
+def test_every_optimiser_resumes_as_if_it_had_never_stopped(images, optimizer, schedule, precision):
+    """Its moments and its place in the schedule are part of the state."""
+    options = {"optimizer": optimizer, "schedule": schedule, "warmup": 0.3, "weight_decay": 0.1}
+    straight, stopped, resumed = (
+        make_unet_trainer(seed, precision, **options) for seed in (0, 0, 5)
+    )
+    order = np.arange(24)
+    losses = [straight.train_epoch(images, images, order, epoch) for epoch in range(3)]
+    stopped.train_epoch(images, images, order, 0)
+    resumed.restore(stopped.state())
+
+    assert [resumed.train_epoch(images, images, order, epoch) for epoch in (1, 2)] == losses[1:]
+    for name, value in straight.state().items():
+        assert np.array_equal(value, resumed.state()[name]), name
+
+
+def test_an_epoch_can_end_early(images):
+    """As for a length in steps: it takes the first images of its order."""
+    whole, short = make_trainer(), make_trainer()
+    whole.train_epoch(images, images, np.arange(40), 0)
+    before = short.train_epoch(images, images, np.arange(40), 0, steps=2)
+
+    assert int(whole.optimizer.iterations) == 5
+    assert int(short.optimizer.iterations) == 2
+    assert before > 0
+
+
+def test_noise_with_a_spread_has_a_strength_per_image():
+    """Drawn evenly from the range around the factor, which ends at 0."""
+    grey = tf.fill((400, *SHAPE), 0.5)
+    drawn, again = (add_fresh_noise(grey, 0.08, [1, 2], spread=0.05).numpy() for _ in range(2))
+    strengths = drawn.std(axis=(1, 2, 3))
+    from_zero = add_fresh_noise(grey, 0.02, [1, 2], spread=0.1).numpy().std(axis=(1, 2, 3))
+
+    assert np.array_equal(drawn, again)
+    assert strengths.mean() == pytest.approx(0.08, abs=0.005)
+    assert 0.02 < strengths.min() < 0.04
+    assert 0.12 < strengths.max() < 0.16
+    assert strengths.std() == pytest.approx(0.1 / 12**0.5, rel=0.15)
+    assert from_zero.min() < 0.003
+    assert from_zero.mean() == pytest.approx(0.06, abs=0.01)
 
 
 def test_fresh_noise_has_the_requested_deviation_and_stays_in_range():

@@ -19,6 +19,8 @@ IMAGES, EPOCHS, SEEDS = 15_000, 20, (0, 1, 2)
 
 def curves(data: Path) -> Table:
     """Train the autoencoder in both precisions, from each seed, on the first images of `data`."""
+    import keras
+
     from autoencoders.models.network import build_network
     from autoencoders.models.training import Trainer
     from autoencoders.models.validation import split_validation
@@ -35,7 +37,7 @@ def curves(data: Path) -> Table:
         for precision in ("float32", "bfloat16"):
             network = build_network(images.shape[1:], seed)
             trainer = Trainer(
-                network, learning_rate=0.001, batch_size=128, seed=seed,
+                network, keras.optimizers.RMSprop(), batch_size=128, seed=seed,
                 precision=precision,  # type: ignore[arg-type]
             )  # fmt: skip
             curve = found[precision, seed] = []

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from autoencoders.settings import REFERENCE
-from tasks.resolve import resolve_settings
+from tasks.resolve import resolve_settings, resolve_threads
 from tasks.runtime import import_tensorflow
 from tests.bench.tools import HOME, Table
 
@@ -42,12 +42,14 @@ def keras_fit(policy: str) -> Callable[[], object]:
 
 def ours(precision: str) -> Callable[[], object]:
     """What the stage `train` does."""
-    import_tensorflow()
+    import_tensorflow(resolve_threads(), print)
+    import keras
+
     from autoencoders.models.network import build_network
     from autoencoders.models.training import Trainer
 
     trainer = Trainer(
-        build_network(SHAPE, 0), learning_rate=0.001, batch_size=BATCH, seed=0,
+        build_network(SHAPE, 0), keras.optimizers.RMSprop(), batch_size=BATCH, seed=0,
         precision=precision,  # type: ignore[arg-type]
     )  # fmt: skip
     images, order = random_images(BATCH * STEPS), np.arange(BATCH * STEPS)
@@ -84,7 +86,7 @@ def torch_step(autocast: bool) -> Callable[[], object]:
 def enlarging(side: int, inputs: int, outputs: int, folded: bool) -> Callable[[], object]:
     """Upsampling and the convolution after it, forward and backward."""
     if folded:
-        import_tensorflow()
+        import_tensorflow(resolve_threads(), print)
     import keras
     import tensorflow as tf
 
@@ -118,7 +120,7 @@ def keras_predict() -> Callable[[], object]:
 
 def our_predict() -> Callable[[], object]:
     """What the stage `restore` does."""
-    import_tensorflow()
+    import_tensorflow(resolve_threads(), print)
     from autoencoders.models.fused import predictor
     from autoencoders.models.network import build_network
 

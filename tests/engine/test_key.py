@@ -126,7 +126,7 @@ def test_all_stages_are_looked_at():
          {"prepare", "add_noise", "restore", "score"}),
         ("tasks/formats/csv_errors.py", "LONGEST_QUOTE = 30", "LONGEST_QUOTE = 31", {"ingest"}),
         ("tasks/runtime.py", '"agg"', '"svg"', {"train", "restore", "score"}),
-        ("autoencoders/settings.py", "] = 50", "] = 51", set()),
+        ("autoencoders/training_settings.py", "] = 50", "] = 51", set()),
         ("tasks/resolve.py", "= 8.0", "= 9.0", set()),
         ("flows/full.py", '("train", "test")', '("test", "train")', set()),
     ],

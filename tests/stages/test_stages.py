@@ -8,7 +8,14 @@ import pytest
 from rich.text import Text
 
 from autoencoders.errors import PipelineError
-from autoencoders.settings import ImageSettings, NoiseSettings, ReadingSettings, ResolvedTraining
+from autoencoders.settings import (
+    PRESETS,
+    ImageSettings,
+    NoiseSettings,
+    ReadingSettings,
+    ResidualSettings,
+    ResolvedTraining,
+)
 from flows.catalogue import CORRUPTIONS, FIGURES, METRICS
 from tasks.add_noise import add_noise
 from tasks.draw_contact_sheet import draw_contact_sheet
@@ -162,21 +169,23 @@ class StoppedError(Exception):
     """The process was stopped after an epoch."""
 
 
-def assert_resumes(clean, folder, training, stop_after=1, noise_factor=None):
+def assert_resumes(
+    clean, folder, training, stop_after=1, noise_factor=None, epochs=None, **options
+):
     """Train straight, and stopped after an epoch and resumed: the same bytes."""
-    straight = Output(folder / "straight")
-    train(straight, clean, clean, "denoiser", 0, training, noise_factor)
+    straight, epochs = Output(folder / "straight"), epochs or training.epochs
+    given = (clean, clean, "denoiser", 0, training, noise_factor)
+    train(straight, *given, **options)
     lines = []
 
     def stop(line, share):
-        if share * training.epochs == pytest.approx(stop_after):
+        if share * epochs == pytest.approx(stop_after):
             raise StoppedError(line)
 
-    with pytest.raises(StoppedError, match=f"epoch {stop_after}/{training.epochs}"):
-        train(Output(folder / "stopped", folder / "scratch", stop), clean, clean, "denoiser",
-              0, training, noise_factor)  # fmt: skip
+    with pytest.raises(StoppedError, match=f"epoch {stop_after}/{epochs}"):
+        train(Output(folder / "stopped", folder / "scratch", stop), *given, **options)
     resumed = Output(folder / "resumed", folder / "scratch", lambda line, share: lines.append(line))
-    train(resumed, clean, clean, "denoiser", 0, training, noise_factor)
+    train(resumed, *given, **options)
 
     assert lines[0] == f"denoiser: resuming after epoch {stop_after}"
     for name in names(straight):
@@ -190,6 +199,48 @@ def test_a_stopped_training_resumes_to_the_same_bytes(clean, tmp_path, noise_fac
     training = TRAINING.model_copy(update={"epochs": 2})
 
     assert_resumes(clean, tmp_path, training, noise_factor=noise_factor)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "skip"), [("rmsprop", True), ("adamw", False), ("muon", True)]
+)
+def test_a_training_in_steps_resumes_with_every_optimiser(saved, tmp_path, optimizer, skip):
+    """Its last epoch is not whole; the file is read by Keras in safe mode, which predicts alike."""
+    from tasks.formats.keras_files import load_network
+
+    images = np.random.default_rng(0).random((COUNT, 7, 5, 1), np.float32)
+    clean, sizes = saved("clean", images), ResidualSettings(width=4, inner_width=5, mixing=True)
+    training = TRAINING.model_copy(
+        update={"steps": 7, "optimizer": optimizer, "schedule": "linear", "warmup": 0.2}
+    )
+    straight = assert_resumes(
+        clean, tmp_path, training, 2, 0.5, epochs=3, noise_spread=0.4, sizes=sizes, skip=skip
+    )
+    network = reference(straight.folder / "denoiser.keras")
+    output = Output(tmp_path / "out")
+    restore(output, clean, network, THREADS)
+
+    predicted = load_network(network.path).predict(images, verbose=0)
+    assert np.allclose(np.load(output.folder / "images.npy"), predicted, atol=1e-5)
+    assert pd.read_csv(straight.folder / "history.csv")["epoch"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("images", "epochs", "last"), [(600, 150, 4), (6_000, 16, 30), (60_000, 2, 225)]
+)
+def test_presets_in_steps_serve_any_number_of_images(images, epochs, last):
+    """The cost does not grow with the images; the last epoch has what is left."""
+    from tasks.train import Length
+
+    training = ResolvedTraining.model_validate(
+        {**PRESETS["fast"].training.model_dump(), "precision": "float32", "threads": 1}
+    )
+    length = Length.of(training, round(0.8 * images))
+
+    assert length.steps == training.steps
+    assert length.epochs == epochs
+    assert length.steps_of(epochs - 1) == last
+    assert sum(length.steps_of(epoch) for epoch in range(epochs)) == length.steps
 
 
 @pytest.mark.parametrize("sides", [(7, 5), pytest.param((10, 9), marks=pytest.mark.slow)])

@@ -156,7 +156,11 @@ def test_a_script_runs_its_own_checkout(tmp_path):
     import."""
     copy_packages(tmp_path)
     edit(tmp_path / "flows" / "options.py", "File or folder of images", "Folder of my files")
-    edit(tmp_path / "autoencoders" / "settings.py", "Number of passes over", "My passes over")
+    edit(
+        tmp_path / "autoencoders" / "training_settings.py",
+        "Number of passes over",
+        "My passes over",
+    )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def shown(*arguments: object) -> str:
