@@ -6,8 +6,9 @@ so an edit of this file alone recomputes nothing.
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from autoencoders.errors import PipelineError
 from autoencoders.settings_group import SettingsGroup
 from autoencoders.training_settings import (
     AutoencoderSettings,
@@ -149,7 +150,12 @@ QUICK = Settings(training=TrainingSettings(epochs=2))
 
 FAST = Settings(
     training=TrainingSettings(
-        steps=600, optimizer="muon", learning_rate=0.015, schedule="linear", warmup=0.05
+        steps=1500,
+        batch_size=64,
+        optimizer="muon",
+        learning_rate=0.012,
+        schedule="linear",
+        warmup=0.05,
     ),
     autoencoder=AutoencoderSettings(network="residual"),
     denoiser=DenoiserSettings(fresh_noise=True, network="unet"),
@@ -159,7 +165,7 @@ FAST = Settings(
 
 BEST = Settings(
     training=TrainingSettings(
-        steps=6500, optimizer="muon", learning_rate=0.006, schedule="linear", warmup=0.03
+        steps=6000, optimizer="muon", learning_rate=0.006, schedule="linear", warmup=0.03
     ),
     autoencoder=AutoencoderSettings(network="residual"),
     denoiser=DenoiserSettings(fresh_noise=True, noise_spread=0.4, network="unet"),
@@ -189,7 +195,7 @@ def apply_preset(preset: PresetName, given: Settings | None = None) -> Settings:
         The merged settings.
 
     Raises:
-        pydantic.ValidationError: If the merged settings contradict each other.
+        PipelineError: If the merged settings contradict each other.
     """
     merged = PRESETS[preset].model_dump()
     changes = {} if given is None else given.model_dump(exclude_unset=True)
@@ -197,7 +203,11 @@ def apply_preset(preset: PresetName, given: Settings | None = None) -> Settings:
         length.setdefault("steps", 0)
     for name, value in changes.items():
         merged[name] = {**merged[name], **value} if isinstance(value, dict) else value
-    return Settings.model_validate(merged)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        faults = [fault["msg"].removeprefix("Value error, ") for fault in error.errors()]
+        raise PipelineError(f"With the preset {preset}, {'; '.join(faults)}.") from error
 
 
 def resolved(settings: Settings, precision: Precision, threads: int) -> ResolvedSettings:

@@ -235,6 +235,7 @@ def main(
     settings: SettingsOptions = REFERENCE,
 ) -> None:
     """Run the whole pipeline."""
+    apply_preset(preset, settings)  # settings that contradict it are refused before a server starts
     run = full(data, preset, settings, artifacts)
     print(run.summary())
     print(f"Everything is in {run.folder}, also as {artifacts.absolute() / 'latest'}")

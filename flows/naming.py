@@ -10,6 +10,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
+from autoencoders.errors import PipelineError
 from autoencoders.settings import PRESETS, PresetName, Settings, apply_preset
 
 WORDS = frozenset(word for words in config.values() for word in words.get("words", ()))  # type: ignore[attr-defined]
@@ -30,7 +31,7 @@ def run_name() -> str:
     parameters = flow_run.parameters
     try:
         return experiment(parameters["preset"], parameters["settings"])
-    except ValueError:  # settings that contradict each other; the flow says so
+    except (ValueError, PipelineError):  # settings that contradict each other; the flow says so
         return given
 
 

@@ -239,7 +239,7 @@ def test_wrong_data_end_in_one_clear_line(run_flow, tmp_path):
         (["--training.epochs", "0"], "--training.epochs: .*greater than or equal to 1"),
         (["--image.height", "3"], "--image.height: .*greater than or equal to 4"),
         (["--reading.label", "middle"], "--reading.label.*first"),
-        (["--preset", "fast"], "quick"),
+        (["--preset", "fastest"], "quick"),
         (["--noise.kind", "salt_and_pepper", "--noise.factor", "2"], "at most 1, but is 2"),
     ],
 )
@@ -249,6 +249,15 @@ def test_wrong_options_end_in_one_clear_line(run_flow, arguments, message):
 
     assert result.returncode == 2
     assert re.search(message, result.stderr)
+    assert "Traceback" not in result.stderr
+
+
+def test_options_that_contradict_the_preset_end_in_one_line_that_says_what_to_set(run_flow):
+    """Each is right by itself; nothing is started."""
+    result = run_flow("full", "--preset", "best", "--noise.kind", "salt_and_pepper")
+
+    assert result.returncode == 1
+    assert "set `denoiser.fresh_noise` to false and `denoiser.noise_spread` to 0" in result.stderr
     assert "Traceback" not in result.stderr
 
 

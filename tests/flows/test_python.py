@@ -123,7 +123,14 @@ def test_a_run_is_named_by_what_differs_and_tagged(run):
         ("reference", Settings.model_validate({"noise": {"factor": 0.3}}), "noise 0.3"),
         ("reference", Settings.model_validate({"noise": {"kind": "salt_and_pepper"}}),
          "salt and pepper"),
-        ("best", Settings.model_validate({"denoiser": {"fresh_noise": True}}), "best, fresh noise"),
+        ("quick", Settings.model_validate({"denoiser": {"fresh_noise": True}}),
+         "quick, fresh noise"),
+        ("best", Settings.model_validate({"denoiser": {"noise_spread": 0}}),
+         "best, noise spread 0"),
+        ("fast", Settings(training=TrainingSettings(epochs=3)), "fast, 3 epochs"),
+        ("reference", Settings.model_validate(
+            {"training": {"steps": 2000, "optimizer": "muon"}, "denoiser": {"network": "unet"}}),
+         "2,000 steps, optimizer muon, denoiser unet"),
     ],
 )  # fmt: skip
 def test_a_name_says_what_differs_from_the_preset(preset, settings, name):
