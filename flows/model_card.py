@@ -39,7 +39,8 @@ import tensorflow as tf
 here = pathlib.Path(__file__).parent
 example = json.loads((here / "{name}.example.json").read_text())
 image = np.array(example["image"], np.float32).reshape(1, *example["shape"])  # in [0, 1]
-restored = tf.saved_model.load(here / "saved_model" / "{name}").serve(image).numpy()
+network = tf.saved_model.load(here / "saved_model" / "{name}")
+restored = network.serve(image).numpy()
 print("largest difference:", np.abs(restored.ravel() - example["restored"]).max())
 '''
 JAVASCRIPT = """// Restore the example image: npm install onnxruntime-web, then node example.mjs
