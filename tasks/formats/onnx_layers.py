@@ -63,6 +63,23 @@ def _convolution(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
     return _activated(graph, layer.activation.__name__, made)
 
 
+def _transposed(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
+    image = graph.turned(inputs[0], channels_first=True)
+    missing = [size - step for size, step in zip(layer.kernel_size, layer.strides, strict=True)]
+    plain = layer.padding == "same" and _channels_last(layer) and layer.output_padding is None
+    _require(layer, plain and min(missing) >= 0 and set(layer.dilation_rate) == {1})
+    kernel = np.asarray(layer.kernel).transpose(3, 2, 0, 1)  # (i, o, h, w)
+    constants = [graph.constant(kernel)]
+    if layer.use_bias:
+        constants.append(graph.constant(np.asarray(layer.bias)))
+    made = graph.add(
+        "ConvTranspose", [image.name, *constants], _output(layer), strides=layer.strides,
+        kernel_shape=layer.kernel_size,
+        pads=[*(one // 2 for one in missing), *(one - one // 2 for one in missing)],
+    )  # fmt: skip
+    return _activated(graph, layer.activation.__name__, made)
+
+
 def _pooling(kind: str) -> Writer:
     def write(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
         image = graph.turned(inputs[0], channels_first=True)
@@ -105,6 +122,17 @@ def _dense(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
     shape = Tensor("", tuple(layer.output.shape[1:]))
     made = graph.add("MatMul", [values.name, graph.constant(np.asarray(layer.kernel))], shape)
     if layer.use_bias:
+        made = graph.add("Add", [made.name, graph.constant(np.asarray(layer.bias))], shape)
+    return _activated(graph, layer.activation.__name__, made)
+
+
+def _einsum(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
+    _require(layer, "." not in layer.equation)
+    values = graph.turned(inputs[0], channels_first=False)
+    shape = Tensor("", tuple(layer.output.shape[1:]))
+    kernel = graph.constant(np.asarray(layer.kernel))
+    made = graph.add("Einsum", [values.name, kernel], shape, equation=layer.equation)
+    if layer.bias is not None:
         made = graph.add("Add", [made.name, graph.constant(np.asarray(layer.bias))], shape)
     return _activated(graph, layer.activation.__name__, made)
 
@@ -192,7 +220,8 @@ def _require(layer: Any, condition: bool) -> None:
 
 WRITERS: dict[str, Writer] = {
     "InputLayer": _same, "Dropout": _same, "GaussianNoise": _same, "Identity": _same,
-    "Conv2D": _convolution, "Dense": _dense, "BatchNormalization": _normalisation,
+    "Conv2D": _convolution, "Conv2DTranspose": _transposed, "Dense": _dense,
+    "EinsumDense": _einsum, "BatchNormalization": _normalisation,
     "MaxPooling2D": _pooling("MaxPool"), "AveragePooling2D": _pooling("AveragePool"),
     "UpSampling2D": _upsampling, "ZeroPadding2D": _padding, "Cropping2D": _cropping,
     "Activation": _activation, "ReLU": _relu, "LeakyReLU": _leaky,

@@ -8,6 +8,8 @@ import pytest
 
 from autoencoders.errors import PipelineError
 from autoencoders.models.network import build_network
+from autoencoders.models.residual import build_residual
+from autoencoders.settings import ResidualSettings
 from tasks.formats.onnx_graph import onnx_network
 from tasks.formats.onnx_layers import WRITERS
 
@@ -41,6 +43,12 @@ NETWORKS = {
     "the reference": lambda: build_network((28, 28, 1), 0),
     "odd sizes, colour": lambda: build_network((13, 10, 3), 0),
     "a U-Net": u_net,
+    "the presets' U-Net": lambda: build_residual(
+        (28, 28, 1), 0, ResidualSettings(width=8, inner_width=12, mixing=True), skip=True
+    ),
+    "the presets' autoencoder, odd sizes": lambda: build_residual(
+        (13, 10, 3), 0, ResidualSettings(width=8, inner_width=12, mixing=True), skip=False
+    ),
     "strides and dilation": lambda: model(
         (9, 8, 2), L.Conv2D(4, 3, strides=2, padding="same"), L.UpSampling2D((2, 2)),
         L.Cropping2D(((0, 1), (0, 0))), L.Conv2D(2, 3, dilation_rate=2, padding="same"),
