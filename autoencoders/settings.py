@@ -150,16 +150,11 @@ QUICK = Settings(training=TrainingSettings(epochs=2))
 
 FAST = Settings(
     training=TrainingSettings(
-        steps=1500,
-        batch_size=64,
-        optimizer="muon",
-        learning_rate=0.012,
-        schedule="linear",
-        warmup=0.05,
+        steps=650, optimizer="muon", learning_rate=0.008, schedule="linear", warmup=0.05
     ),
     autoencoder=AutoencoderSettings(network="residual"),
     denoiser=DenoiserSettings(fresh_noise=True, network="unet"),
-    residual=ResidualSettings(width=32, inner_width=96, mixing=True),
+    residual=ResidualSettings(width=32, inner_width=96),
 )
 """As good as the reference for a small part of its cost; docs/recipes.md has the figures."""
 
