@@ -292,9 +292,11 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def start(folder: Path, data: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+def start(
+    folder: Path, data: Path, environment: dict[str, str], *options: object
+) -> subprocess.Popen[str]:
     """Start the main job, standard output and error in one stream."""
-    arguments = [HOME / "flows" / "full.py", "--data", data, "--artifacts", folder, *SOAK]
+    arguments = [HOME / "flows" / "full.py", "--data", data, "--artifacts", folder, *SOAK, *options]
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)], env=environment, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True,

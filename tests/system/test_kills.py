@@ -66,6 +66,30 @@ def test_a_run_killed_in_training_resumes_from_the_last_epoch(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adamw", "muon"])
+def test_a_killed_training_of_a_preset_resumes_with_every_optimiser(
+    tmp_path, server_environment, optimizer
+):
+    """Moments, schedule and noise of a residual network too; its last epoch is not whole."""
+    data = write_dataset(tmp_path / "data", side=12)
+    options = ("--preset", "best", "--training.steps", 11, "--training.optimizer", optimizer)
+    straight = start(tmp_path / "straight", data, server_environment, *options)
+    said = straight.communicate(timeout=250)[0]
+    assert straight.returncode == 0, said
+    process = start(tmp_path / "killed", data, server_environment, *options)
+    wait_for(process, "denoiser: epoch 2/4")
+    process.kill()
+    process.communicate()
+    second = start(tmp_path / "killed", data, server_environment, *options)
+    output = second.communicate(timeout=250)[0]
+
+    assert second.returncode == 0, output
+    assert re.search(r"denoiser: resuming after epoch [23]", output)
+    assert contents(tmp_path / "killed" / "latest") == contents(tmp_path / "straight" / "latest")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_says_how_to_resume(straight, tmp_path, server_environment, number, code):
     """Within seconds, with the exit code that shells expect."""
