@@ -11,6 +11,7 @@ from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_setting
 from prefect.testing.utilities import prefect_test_harness
 
 from tasks.resolve import resolve_threads
+from tasks.runtime import import_tensorflow
 from tests.support import HOME
 
 # Where the tests run in the background of a script, Ctrl-C is ignored, and by all children too
@@ -19,17 +20,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["AUTOENCODERS_TRAININGS"] = "64"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def threads_of_tensorflow() -> None:
-    """Let tests compute with the threads that stages ask for, once TensorFlow is imported.
+    """Let tests compute with the threads that stages ask for.
 
     A process has one number from its first operation on, and a stage refuses to compute with
     another one: without this, the order of the tests would matter.
     """
-    if "tensorflow" in sys.modules:
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(resolve_threads())
+    import_tensorflow(resolve_threads(), print)
 
 
 @pytest.fixture(scope="session")
