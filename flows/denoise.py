@@ -21,7 +21,8 @@ from flows.advice import REFUSALS
 from flows.by_hand import job
 from flows.catalogue import CORRUPTIONS
 from flows.networks import DENOISER, LATEST, ChosenRun, choose_run
-from flows.options import ARTIFACTS, Artifacts, Folder, run_command
+from flows.options import ARTIFACTS, Folder, Model, RunsIn, run_command
+from flows.recipe import levels_in_words
 from flows.user_folder import user_folder
 from tasks.compare_images import compare_images
 from tasks.denoise import Restore, Seen, denoise_pictures, denoise_table, load_denoiser
@@ -52,8 +53,8 @@ class Denoised:
     noise: float | None
     """How strong their noise is, in units of `noise.factor`; None if there is nothing to compare
     it with."""
-    trained_noise: float | None
-    """How strong it was in the training."""
+    trained_noise: tuple[float, float] | None
+    """From which to which strength the training had; None if that is not known."""
     warnings: list[str]
     """What their owner should know."""
 
@@ -141,17 +142,17 @@ def _denoise_all(
 
 def _compared(found: dict[str, Seen], chosen: ChosenRun, output: Path) -> Denoised:
     """Draw the sheet, and compare the noise with that of the training."""
-    noise = chosen.settings.get("noise", {})
-    trained = None if chosen.own_noise else noise.get("factor")
-    corrupt = CORRUPTIONS.get(noise.get("kind")) if trained else None
+    trained = chosen.trained_noise
+    corrupt = CORRUPTIONS.get(chosen.settings["noise"]["kind"]) if trained else None
     with user_folder(output):
         level = compare_images(list(found.values()), output / SHEET, corrupt)
     warnings = [note for one in found.values() for note in one.notes if "is left out" in note]
-    if level is not None and trained and abs(level - trained) > OFF * trained:
-        less = level < trained
+    less = level is not None and trained is not None and level < trained[0] * (1 - OFF)
+    if less or (level is not None and trained and level > trained[1] * (1 + OFF)):
+        assert level is not None and trained is not None
         warnings.append(
             f"The noise of these images is {'weaker' if less else 'stronger'} than what the "
-            f"network was trained for: {level:.2f} against {trained:g}. "
+            f"network was trained for: {level:.2f} against {levels_in_words(trained)}. "
             + ("They may come out blurred." if less else "Much of it may stay.")
             + f" A network for it: `autoencoders run --noise.factor {max(level, 0.05):.2f}`."
         )
@@ -171,14 +172,8 @@ def main(
     output: Annotated[
         Folder, Parameter(help="Folder that gets the files, under their own names.")
     ],
-    model: Annotated[
-        str,
-        Parameter(help="latest: the newest finished run; or a run's name, its folder, or a .keras "
-                  "file."),
-    ] = LATEST,
-    artifacts: Annotated[
-        Artifacts, Parameter(help="Folder in which runs are looked up.")
-    ] = ARTIFACTS,
+    model: Model = LATEST,
+    artifacts: RunsIn = ARTIFACTS,
     shifts: Annotated[
         int,
         Parameter(validator=Number(gte=0, lte=2), help="Average over shifts by so many pixels in "
@@ -188,10 +183,10 @@ def main(
 ) -> None:  # fmt: skip
     """Denoise images."""
     done = denoise(input, output, model, artifacts, settings, shifts)
-    noise = "" if done.noise is None else f" Their noise is about {done.noise:.2f}"
+    print(f"{done.count:,} images denoised with {done.network}.")
     if done.noise is not None and done.trained_noise is not None:
-        noise += f"; the network was trained for {done.trained_noise:g}."
-    print(f"{done.count:,} images denoised with {done.network}.{noise}")
+        trained = levels_in_words(done.trained_noise)
+        print(f"Their noise is about {done.noise:.2f}; the network was trained for {trained}.")
     print(f"They are in {done.folder}, beside {SHEET}")
 
 

@@ -22,7 +22,7 @@ from flows.by_hand import job
 from flows.catalogue import METHODS
 from flows.model_card import model_card, programs
 from flows.networks import DENOISER, LATEST, ChosenRun, choose_run
-from flows.options import ARTIFACTS, Artifacts, Folder, run_command
+from flows.options import ARTIFACTS, Folder, Model, RunsIn, run_command
 from flows.user_folder import user_folder
 from tasks.engine.files import sha256_of, to_json
 from tasks.engine.logs import run_logger
@@ -123,14 +123,8 @@ def main(
     format: Annotated[
         str, Parameter(help="Some of onnx, litert and saved_model, with commas between.")
     ] = "onnx",
-    model: Annotated[
-        str,
-        Parameter(help="latest: the newest finished run; or a run's name, its folder, or a .keras "
-                  "file."),
-    ] = LATEST,
-    artifacts: Annotated[
-        Artifacts, Parameter(help="Folder in which runs are looked up.")
-    ] = ARTIFACTS,
+    model: Model = LATEST,
+    artifacts: RunsIn = ARTIFACTS,
 ) -> None:  # fmt: skip
     """Export networks."""
     folder = export(output, format, model, artifacts)

@@ -6,6 +6,7 @@ from typing import Any
 from flows.catalogue import METHODS, METRICS
 from flows.inspection import inspection_table
 from flows.networks import ChosenRun
+from flows.recipe import levels_in_words, noise_in_words, training_in_words
 from tasks.export import Exported
 
 PYTHON = '''"""Restore the example image: pip install numpy onnxruntime, then python example.py"""
@@ -139,25 +140,14 @@ def _training(run: ChosenRun) -> list[str]:
         lines += [f"- {one['what']}: {one['found']}" for one in inspection_table(run.inspection)]
     lines += [f"- {role}: sha256 `{one['sha256']}`" for role, one in sorted(run.data.items())]
     if settings:
-        training = settings.get("training", {})
-        lines.append(f"- noise: {_noise(run)}")
-        lines.append(
-            f"- {training.get('epochs')} epochs, batch size {training.get('batch_size')}, seed "
-            f"{settings.get('seed')}"
-        )
+        own = "noise of the user's own, in pairs of noisy and clean images"
+        lines.append(f"- {own if run.own_noise else noise_in_words(settings)}")
+        lines.append(f"- {training_in_words(settings)}, seed {settings.get('seed')}")
     lines.append(
         "- licence of the data: not recorded by the run; say it here before you hand the networks "
         "on, since they were made from the data"
     )
     return [*lines, ""]
-
-
-def _noise(run: ChosenRun) -> str:
-    if run.own_noise:
-        return "the user's own, in pairs of noisy and clean images"
-    noise = run.settings.get("noise", {})
-    kind = str(noise.get("kind", "")).replace("_", "-")
-    return f"{kind} of factor {noise.get('factor')}, clipped to [0, 1]"
 
 
 def _metrics(metrics: Mapping[str, Any]) -> list[str]:
@@ -193,9 +183,9 @@ def _limits(run: ChosenRun) -> list[str]:
         "A denoiser invents what noise has hidden: do not use it where that matters.",
         "- Pictures of another size go through in tiles: `autoencoders denoise` does that.",
     ]
-    if factor := run.settings.get("noise", {}).get("factor"):
+    if levels := run.trained_noise:
         lines.append(
-            f"- Noise much weaker or stronger than a factor of {factor:g} comes out blurred, or "
-            "stays."
+            f"- Noise much weaker or stronger than a factor of {levels_in_words(levels)} comes out "
+            "blurred, or stays."
         )
     return [*lines, ""]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autoencoders.errors import PipelineError
+from flows.recipe import trained_levels
 from tasks.engine.errors import DamagedError, StoreError
 from tasks.engine.files import sha256_of
 from tasks.engine.journal import RunRecord, run_folder
@@ -48,7 +49,8 @@ class ChosenRun:
     @property
     def settings(self) -> dict[str, Any]:
         """What the run computed, as JSON values; nothing if that is not known."""
-        return _json(self.folder, "settings.json")
+        found = _json(self.folder, "settings.json")
+        return found if {"training", "noise", "denoiser"} <= found.keys() else {}
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -65,6 +67,13 @@ class ChosenRun:
         """The sha256 and size of the files of the data, by role; nothing if not known."""
         found: dict[str, Any] = _json(self.folder, "manifest.json").get("inputs", {})
         return found
+
+    @property
+    def trained_noise(self) -> tuple[float, float] | None:
+        """The weakest and the strongest noise that the denoiser learned from, as factors; None if
+        there was none, or none that was drawn, or that is not known."""
+        levels = trained_levels(self.settings) if self.settings and not self.own_noise else None
+        return levels if levels and levels[1] else None
 
     @property
     def own_noise(self) -> bool:

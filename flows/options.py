@@ -50,6 +50,13 @@ Preset = Annotated[
         "part of its cost, best is the best found so far that costs no more."
     ),
 ]
+Model = Annotated[
+    str,
+    Parameter(
+        help="latest: the newest finished run; or a run's name, its folder, or a .keras file."
+    ),
+]
+RunsIn = Annotated[Artifacts, Parameter(help="Folder in which runs are looked up.")]
 SettingsOptions = Annotated[Settings, Parameter(name="*")]
 
 DRAIN_SECONDS = 10

@@ -12,6 +12,7 @@ from autoencoders.settings import ResolvedSettings
 from flows.catalogue import METHODS, METRICS
 from flows.inspection import inspection_table, read_inspection
 from flows.judgement import kept_epoch, warnings
+from flows.recipe import noise_in_words, training_in_words
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.pages import Page, embedded
 
@@ -68,8 +69,8 @@ class Results:
             "| --- | --- |" + " ---: |" * len(METRICS),
             *("| " + " | ".join(row.values()) + " |" for row in rows),
             "",
-            f"{metrics['images']:,} test images of {shape}, {self._noise()}, {self._training()}, "
-            f"seed {settings.seed}.",
+            f"{metrics['images']:,} test images of {shape}, {self._noise()}, "
+            f"{training_in_words(settings.model_dump())}, seed {settings.seed}.",
             "",
             "All methods are compared with the clean images. PSNR is that of the mean MSE; "
             "`metrics.json` also has the mean of the per-image PSNR, `per_image.parquet` every "
@@ -96,21 +97,7 @@ class Results:
     def _noise(self) -> str:
         if any(role.endswith("noisy") for role in self.data):
             return "noise of the user's own"
-        noise, denoiser = self.settings.noise, self.settings.denoiser
-        text = f"{noise.kind.replace('_', '-')} noise of factor {noise.factor:g}"
-        if not denoiser.fresh_noise:
-            return text
-        text += " (drawn anew in every epoch of the denoiser"
-        if denoiser.noise_spread:
-            least = max(noise.factor - denoiser.noise_spread, 0)
-            text += f", of factors from {least:g} to {noise.factor + denoiser.noise_spread:g}"
-        return f"{text})"
-
-    def _training(self) -> str:
-        training = self.settings.training
-        length = f"{training.steps:,} steps" if training.steps else f"{training.epochs} epochs"
-        rate = f"{training.optimizer} at {training.learning_rate:g}"
-        return f"{length}, batch size {training.batch_size}, {rate}"
+        return noise_in_words(self.settings.model_dump())
 
     def summary_file(self) -> str:
         """Return `summary.md`: the summary, the figures beside it, the lineage."""

@@ -1,13 +1,11 @@
 """Which files of a user are images to be denoised, and which only belong to them."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.find_files import TABLES, WORDS, ending_of, words_of
 from tasks.formats.errors import DataError
-from tasks.formats.pictures import ENDINGS, is_aside
+from tasks.formats.pictures import ENDINGS, files_below
 
 RECORD = "manifest.json"
 """File that says what was written into a folder, and from what."""
@@ -46,7 +44,7 @@ def find_inputs(path: Path) -> Inputs:
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder.", "Give that of the images with --input.")
     found = Inputs(path, [], [], [])
-    for place in sorted(_files(path)):
+    for place in sorted(files_below(path)):
         words = words_of(place) | words_of(place.parent)
         if place.suffix.lower() in ENDINGS:
             found.pictures.append(place)
@@ -95,20 +93,6 @@ def check_places(inputs: Inputs, output: Path) -> None:
         )
     if any(one.as_posix() == RECORD for one in inputs.every):
         raise DataError(f"{RECORD}: the record of what is written has this name.", "Rename it.")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, through links, by their place in it."""
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not is_aside(name)]
-        inside = Path(place).relative_to(folder)
-        yield from (inside / name for name in files if not is_aside(name))
 
 
 def _refuse_pairs(folder: Path, images: list[Path]) -> None:

@@ -51,12 +51,8 @@ def _leaky(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
 
 def _convolution(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
     image = graph.turned(inputs[0], channels_first=True)
-    kernel = np.asarray(layer.kernel).transpose(3, 2, 0, 1)  # (o, i, h, w)
-    constants = [graph.constant(kernel)]
-    if layer.use_bias:
-        constants.append(graph.constant(np.asarray(layer.bias)))
     made = graph.add(
-        "Conv", [image.name, *constants], _output(layer), strides=layer.strides,
+        "Conv", [image.name, *_weights(graph, layer)], _output(layer), strides=layer.strides,
         dilations=layer.dilation_rate, group=layer.groups, kernel_shape=layer.kernel_size,
         pads=_border(layer, layer.kernel_size, layer.dilation_rate, image.shape),
     )  # fmt: skip
@@ -68,16 +64,19 @@ def _transposed(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
     missing = [size - step for size, step in zip(layer.kernel_size, layer.strides, strict=True)]
     plain = layer.padding == "same" and _channels_last(layer) and layer.output_padding is None
     _require(layer, plain and min(missing) >= 0 and set(layer.dilation_rate) == {1})
-    kernel = np.asarray(layer.kernel).transpose(3, 2, 0, 1)  # (i, o, h, w)
-    constants = [graph.constant(kernel)]
-    if layer.use_bias:
-        constants.append(graph.constant(np.asarray(layer.bias)))
     made = graph.add(
-        "ConvTranspose", [image.name, *constants], _output(layer), strides=layer.strides,
+        "ConvTranspose", [image.name, *_weights(graph, layer)], _output(layer), strides=layer.strides,
         kernel_shape=layer.kernel_size,
         pads=[*(one // 2 for one in missing), *(one - one // 2 for one in missing)],
     )  # fmt: skip
     return _activated(graph, layer.activation.__name__, made)
+
+
+def _weights(graph: Graph, layer: Any) -> list[str]:
+    """Return the kernel, height and width last, and the bias if there is one."""
+    kernel = np.asarray(layer.kernel).transpose(3, 2, 0, 1)  # (o, i, h, w); transposed (i, o, h, w)
+    bias = [np.asarray(layer.bias)] if layer.use_bias else []
+    return [graph.constant(one) for one in (kernel, *bias)]
 
 
 def _pooling(kind: str) -> Writer:

@@ -28,9 +28,8 @@ AT_A_TIME = 512
 """Pictures that are decoded side by side before any is looked at."""
 
 
-def find_pictures(folder: Path) -> list[str]:
-    """Return the relative names of all picture files below a folder, by their endings, sorted."""
-    found: list[str] = []
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, through links, by their place in it; none left aside."""
     seen: set[str] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -39,12 +38,13 @@ def find_pictures(folder: Path) -> list[str]:
             continue
         seen.add(real)
         folders[:] = [name for name in folders if not is_aside(name)]
-        found += [
-            (Path(place) / name).relative_to(folder).as_posix()
-            for name in files
-            if Path(name).suffix.lower() in ENDINGS and not is_aside(name)
-        ]
-    return sorted(found)
+        inside = Path(place).relative_to(folder)
+        yield from (inside / name for name in files if not is_aside(name))
+
+
+def find_pictures(folder: Path) -> list[str]:
+    """Return the relative names of all picture files below a folder, by their endings, sorted."""
+    return sorted(file.as_posix() for file in files_below(folder) if file.suffix.lower() in ENDINGS)
 
 
 def read_pictures(folder: Path, image: Sides | None = None) -> ImageFile:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoencoders.settings import ImageSettings
+from autoencoders.settings import ImageSettings, ReadingSettings
 from tasks.engine.files import reference
 from tasks.engine.handles import Output
 from tasks.engine.runner import input_refs
@@ -26,10 +26,10 @@ def curves(data: Path) -> Table:
     from autoencoders.models.validation import split_validation
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        image, tables = ImageSettings(), Output(Path(folder) / "tables")
-        ingest(tables, input_refs(find_files(data)), image)
+        tables = Output(Path(folder) / "tables")
+        ingest(tables, input_refs(find_files(data)), ImageSettings(), ReadingSettings(), 0)
         made = Output(Path(folder) / "images")
-        prepare(made, reference(tables.folder / "train.parquet"), image)
+        prepare(made, reference(tables.folder / "train.parquet"))
         images = np.load(made.folder / "images.npy")[:IMAGES]
     found: dict[tuple[str, int], list[float]] = {}
     for seed in SEEDS:

@@ -92,7 +92,7 @@ def test_noise_unlike_that_of_the_training_is_warned_about(artifacts, tmp_path):
     done = denoise(tmp_path / "clean.npy", tmp_path / "out", artifacts=artifacts)
 
     assert done.noise < 0.2
-    assert done.trained_noise == 0.5
+    assert done.trained_noise == (0.5, 0.5)
     [warning] = done.warnings
     assert "weaker than what the network was trained for" in warning
     assert "autoencoders run --noise.factor" in warning
@@ -108,7 +108,7 @@ def test_a_second_time_replaces_the_first(artifacts, tmp_path):
     for model in models:
         done = denoise(tmp_path / "a.png", tmp_path / "out", model, artifacts)
         found.append((tmp_path / "out" / "a.png").read_bytes())
-        assert done.trained_noise == 0.5
+        assert done.trained_noise == (0.5, 0.5)
 
     assert len(set(found)) == 1
 
