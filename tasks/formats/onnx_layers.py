@@ -65,8 +65,8 @@ def _transposed(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
     plain = layer.padding == "same" and _channels_last(layer) and layer.output_padding is None
     _require(layer, plain and min(missing) >= 0 and set(layer.dilation_rate) == {1})
     made = graph.add(
-        "ConvTranspose", [image.name, *_weights(graph, layer)], _output(layer), strides=layer.strides,
-        kernel_shape=layer.kernel_size,
+        "ConvTranspose", [image.name, *_weights(graph, layer)], _output(layer),
+        strides=layer.strides, kernel_shape=layer.kernel_size,
         pads=[*(one // 2 for one in missing), *(one - one // 2 for one in missing)],
     )  # fmt: skip
     return _activated(graph, layer.activation.__name__, made)
