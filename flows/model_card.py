@@ -141,7 +141,8 @@ def _training(run: ChosenRun) -> list[str]:
     lines += [f"- {role}: sha256 `{one['sha256']}`" for role, one in sorted(run.data.items())]
     if settings:
         own = "noise of the user's own, in pairs of noisy and clean images"
-        lines.append(f"- {own if run.own_noise else noise_in_words(settings)}")
+        drawn = "" if run.own_noise else f"{noise_in_words(settings)}, clipped to [0, 1]"
+        lines.append(f"- {drawn or own}")
         lines.append(f"- {training_in_words(settings)}, seed {settings.get('seed')}")
     lines.append(
         "- licence of the data: not recorded by the run; say it here before you hand the networks "

@@ -1,7 +1,7 @@
 """Export: networks in the forms of other runtimes, each run there and compared with Keras."""
 
 import contextlib
-import importlib
+import importlib.util
 import io
 import json
 import time
@@ -93,13 +93,11 @@ def require_packages(formats: tuple[str, ...]) -> None:
             "Give them with commas between: --format onnx,litert.",
         )
     for package in (package for name in formats for package in NEEDED[name]):
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
+        if importlib.util.find_spec(package) is None:
             raise PipelineError(
                 f"The package {package} is not installed, which it takes to export.",
                 "Install it: pip install 'autoencoder-pipeline[export]'.",
-            ) from error
+            )
 
 
 def export_network(

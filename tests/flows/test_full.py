@@ -18,7 +18,7 @@ from tasks.resolve import resolve_threads
 from tasks.runtime import import_tensorflow
 from tests.support import HOME, SMALL, STEPS, contents, states, write_dataset
 
-PUBLISHED = 19
+PUBLISHED = 20
 """How many files a run's folder has beside `run.json`."""
 
 

@@ -32,7 +32,7 @@ def test_a_model_card_says_what_was_trained(tmp_path, preset, training, noise):
     assert training_in_words(settings) == training
     assert noise_in_words(settings) == noise
     assert f"- {training}, seed 0\n" in card
-    assert f"- {noise}\n" in card
+    assert f"- {noise}, clipped to [0, 1]\n" in card
     levels = {"best": "0.1 to 0.9"}.get(preset, "0.5")
     assert f"a factor of {levels} comes out" in card
 
