@@ -297,7 +297,7 @@ def test_a_dot_is_the_current_folder(project):
     assert json.loads(project.run("cli.py", "runs", "--json", "--artifacts", ".")) == []
 
 
-@pytest.mark.parametrize("below", ["", "x/y"])
+@pytest.mark.parametrize("below", ["", pytest.param("x/y", marks=pytest.mark.slow)])
 def test_a_file_as_artifacts_is_refused_in_one_line(project, tmp_path, below):
     """By every command, before anything is written."""
     (tmp_path / "file").write_text("mine")
@@ -369,6 +369,7 @@ def test_an_error_that_nobody_reads_keeps_its_code(project):
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 def test_a_terminal_without_our_characters_shows_others(project, tmp_path):
     """A run and all commands in the C locale; what they print has other characters too."""
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

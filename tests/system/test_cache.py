@@ -311,6 +311,7 @@ def test_damage_is_healed_to_the_same_bytes(project, damage, step):
     assert not (project.folder / "storage").exists()
 
 
+@pytest.mark.slow
 def test_lock_files_left_behind_block_nothing(project):
     """A lock is the kernel's; the file alone means nothing, and is removed."""
     store = Store(project.folder / "artifacts")
@@ -325,6 +326,7 @@ def test_lock_files_left_behind_block_nothing(project):
     assert left - {"slot-training-0"} == {"store"}  # slots are used again and again
 
 
+@pytest.mark.slow
 def test_a_store_moved_to_another_place_is_all_cached(project):
     """No path is part of any key, and all links are relative."""
     before = contents(project.folder / "artifacts" / "latest")

@@ -104,7 +104,8 @@ def test_a_stopped_run_says_how_to_resume(straight, tmp_path, server_environment
     assert published_is_whole(tmp_path)
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
 def test_runs_at_once_compute_each_stage_once(straight, tmp_path, server_environment, count):
     """The others wait, then use what it wrote; all end with the same bytes."""
     data, expected = straight
