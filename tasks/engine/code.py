@@ -6,6 +6,7 @@ neither does what only type checkers import. The order of statements counts.
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 from .errors import UnseenCodeError
 from .sources import is_tracked, source_file, source_of
 
+ATTEMPTS = 10
+"""Times that a module is parsed again where CPython is at fault."""
 LONGEST_TEXT = 100
 """Characters up to which a constant is kept as text, so that a change can be shown as old, new."""
 READS_TEXT = frozenset(
@@ -130,8 +133,20 @@ def _parents(module: str) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=1024)
 def _tree(source: bytes) -> ast.Module:
-    tree = ast.parse(source)
+    tree = _parsed(source)
     return _Essence(_is_typing_flag(tree)).visit(tree)  # type: ignore[no-any-return]
+
+
+def _parsed(source: bytes) -> ast.Module:
+    """Parse a module, whatever other threads parse meanwhile.
+
+    Some versions of CPython count the depth of all threads' trees together, and give up with a
+    SystemError if two of them meet (its issue 106905).
+    """
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(SystemError):
+            return ast.parse(source)
+    return ast.parse(source)
 
 
 def _is_typing_flag(tree: ast.Module) -> bool:

@@ -255,7 +255,10 @@ if name == "render":
 _, sources = examine(name, f"tasks.{name}", {})
 for module in [*sources, *(one.partition(":")[0] for one in functions)]:
     importlib.import_module(module)
-print(json.dumps(sorted({module.partition(".")[0] for module in set(sys.modules) - before})))
+loaded = {name: sys.modules[name] for name in set(sys.modules) - before}
+# A namespace alone, which a library has looked into for an optional one, has no code
+code = [name for name, module in loaded.items() if getattr(module, "__file__", None)]
+print(json.dumps(sorted({name.partition(".")[0] for name in code})))
 """
 
 
