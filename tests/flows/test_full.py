@@ -18,7 +18,7 @@ from tasks.resolve import resolve_threads
 from tasks.runtime import import_tensorflow
 from tests.support import HOME, METHODS, SMALL, STEPS, contents, states, write_dataset
 
-PUBLISHED = 19
+PUBLISHED = 26
 """How many files a run's folder has beside `run.json`."""
 
 
@@ -153,8 +153,8 @@ def test_a_run_records_which_step_read_what(twice):
         in text
     )
     assert (
-        "| score denoiser | `images.npy` of prepare test, `images.npy` of restore denoiser |"
-        in (text)
+        "| score denoiser | `images.npy` of prepare test, `images.npy` of add noise test, "
+        "`denoiser.keras` of train denoiser |" in text
     )
     assert "  add_noise_train --> train_denoiser\n" in text
 
