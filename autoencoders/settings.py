@@ -107,6 +107,20 @@ class NoiseSettings(SettingsGroup):
         return self
 
 
+class EvaluationSettings(SettingsGroup):
+    """How all methods are measured on the test images."""
+
+    images: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+    """Test images on which slow methods are scored, drawn by chance; all if there are fewer."""
+
+    curve_images: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """Test images on which every method is scored at other noise factors, with clipped and with
+    unclipped noise, drawn by chance; all if there are fewer."""
+
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Draws of the test images on which the 95 % intervals rest."""
+
+
 class Settings(SettingsGroup):
     """Settings of one run; the defaults are the reference."""
 
@@ -120,6 +134,7 @@ class Settings(SettingsGroup):
     autoencoder: AutoencoderSettings = AutoencoderSettings()
     denoiser: DenoiserSettings = DenoiserSettings()
     residual: ResidualSettings = ResidualSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
 
     @model_validator(mode="after")
     def _fresh_noise_is_gaussian(self) -> "Settings":
@@ -145,8 +160,11 @@ class ResolvedSettings(Settings):
 REFERENCE = Settings()
 """The reference: 50 epochs, batch 128, RMSprop, mean squared error, noise factor 0.5."""
 
-QUICK = Settings(training=TrainingSettings(epochs=2))
-"""To see that everything works: two epochs."""
+QUICK = Settings(
+    training=TrainingSettings(epochs=2),
+    evaluation=EvaluationSettings(images=30, curve_images=3, resamples=500),
+)
+"""To see that everything works: two epochs, and slow methods on few images."""
 
 FAST = Settings(
     training=TrainingSettings(

@@ -187,6 +187,8 @@ def compare(a: Run, b: Run, *, artifacts: Artifacts = ARTIFACTS, as_json: Json =
         scores = [_at(one, method.name) or {} for one in metrics]
         for name in {**scores[0], **scores[1]}:
             value, other = _at(scores[0], name), _at(scores[1], name)
+            if not isinstance(value if other is None else other, int | float | None):
+                continue  # intervals and comparisons: numbers alone can be subtracted
             change = None if value is None or other is None else other - value
             rows.append({"what": f"{method.name} {name}", "A": value, "B": other, "change": change})
     if not as_json:

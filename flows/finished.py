@@ -29,11 +29,12 @@ class FinishedRun:
         return ResolvedSettings.model_validate_json((self.folder / "settings.json").read_bytes())
 
     @cached_property
-    def metrics(self) -> dict[str, dict[str, float]]:
-        """By method (noisy, autoencoder, denoiser) and name (mse, psnr, ssim, mae), the mean over
-        the test images."""
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """By method (noisy, median, denoiser ...) and name (mse, psnr, ssim, mae), the mean over
+        the test images; its 95 % interval is called `mse_interval` and so on. A method that does
+        not suit the images is not there."""
         found: dict[str, Any] = json.loads((self.folder / "metrics.json").read_bytes())
-        return {one.name: found[one.name] for one in METHODS}
+        return {one.name: found[one.name] for one in METHODS if one.name in found}
 
     @property
     def figures(self) -> dict[str, Path]:

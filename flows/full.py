@@ -8,6 +8,7 @@ if not __package__:  # run as a script
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cyclopts import App
 
@@ -15,7 +16,8 @@ from autoencoders.errors import PipelineError
 from autoencoders.settings import REFERENCE, PresetName, ResolvedSettings, Settings, apply_preset
 from flows.advice import REFUSALS
 from flows.by_hand import job
-from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, METRICS
+from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, Figure
+from flows.evaluation import Files, score_methods
 from flows.finished import FinishedRun
 from flows.naming import run_name, tag_run
 from flows.ops.machine import operations
@@ -29,7 +31,8 @@ from flows.options import (
     SettingsOptions,
     run_command,
 )
-from flows.results import Results
+from flows.recipe import has_own_noise
+from flows.results import Results, said_noise
 from tasks.add_noise import add_noise
 from tasks.draw_contact_sheet import draw_contact_sheet
 from tasks.engine.handles import ArtifactRef
@@ -38,22 +41,17 @@ from tasks.engine.refusals import telling
 from tasks.engine.runner import Steps
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
-from tasks.evaluate import evaluate
 from tasks.find_files import find_files
 from tasks.ingest import ingest
 from tasks.prepare import prepare
 from tasks.render import render
 from tasks.resolve import resolve_settings
-from tasks.restore import restore
-from tasks.score import score
 from tasks.train import train
 
-Files = dict[str, ArtifactRef]
-"""Files by what they are, e.g. `images/test/noisy`; published ones by their place in the folder."""
 SPLITS = ("train", "test")
 FIRST_IMAGES = 20
 """Images of each split on the contact sheet."""
-INTERNAL = ("images/", "labels/", "scores/", "spread/")
+INTERNAL = ("images/", "labels/", "scores/", "levels/", "facts/", "first/", "extremes/", "groups")
 """Files so named are not published in the run's folder: they are large, or part of another one."""
 
 
@@ -71,8 +69,8 @@ def pipeline(step: Steps, data: Mapping[str, ArtifactRef], settings: ResolvedSet
     files: Files = {}
     prepare_images(step, files, data, settings)
     train_networks(step, files, settings)
-    score_methods(step, files, settings)
-    draw_figures(step, files)
+    score_methods(step, files, settings, own_noise=has_noisy_twins(data, settings))
+    draw_figures(step, files, said_noise(data, settings), settings)
     return files
 
 
@@ -115,14 +113,14 @@ def has_noisy_twins(data: Mapping[str, ArtifactRef], settings: ResolvedSettings)
     Raises:
         PipelineError: If fresh noise is asked for beside it.
     """
-    twins = [role for role in data if role.endswith("noisy")]
+    twins = has_own_noise(data)
     if twins and settings.denoiser.fresh_noise:
         raise PipelineError(
             "`denoiser.fresh_noise` draws noise anew in every epoch, but noisy images are given.",
             "Leave it off (--denoiser.fresh_noise false --denoiser.noise_spread 0), or give clean "
             "images alone.",
         )
-    return bool(twins)
+    return twins
 
 
 def train_networks(step: Steps, files: Files, settings: ResolvedSettings) -> None:
@@ -145,42 +143,27 @@ def train_networks(step: Steps, files: Files, settings: ResolvedSettings) -> Non
             files[f"models/{method.name}_layers.csv"] = made["layers.csv"]
 
 
-def score_methods(step: Steps, files: Files, settings: ResolvedSettings) -> None:
-    """Restore the test images by every method, and measure how good that is."""
-    for method in METHODS:
-        if method.trained:
-            made = step(
-                f"restore {method.name}", restore, images=files[f"images/test/{method.reads}"],
-                network=files[f"models/{method.name}.keras"], threads=settings.training.threads,
-            )  # fmt: skip
-            files[f"images/test/{method.name}"] = made["images.npy"]
-        made = step(
-            f"score {method.name}", score, clean=files["images/test/clean"],
-            restored=files[f"images/test/{method.name}"],
-            metrics={metric.name: metric.function for metric in METRICS},
-            threads=settings.training.threads,
-        )  # fmt: skip
-        files[f"scores/{method.name}"] = made["scores.parquet"]
-        files[f"spread/{method.name}"] = made["spread.json"]
-    made = step(
-        "evaluate", evaluate, scores={one.name: files[f"scores/{one.name}"] for one in METHODS},
-        spreads={one.name: files[f"spread/{one.name}"] for one in METHODS},
-        labels=files["labels/test"], classes=files["labels/test/classes"],
-    )  # fmt: skip
-    for name in ("metrics.json", "per_image.parquet", "per_class.csv"):
-        if name in made.files:  # of images without labels, there are no classes
-            files[name] = made[name]
-
-
-def draw_figures(step: Steps, files: Files) -> None:
-    """Draw every figure, each in a step of its own."""
+def draw_figures(step: Steps, files: Files, noise: str, settings: ResolvedSettings) -> None:
+    """Draw every figure, each in a step of its own; `noise` says in words which noise it is."""
     for figure in FIGURES:
-        made = step(
-            f"draw {figure.name.replace('_', ' ')}", render, name=figure.name, draw=figure.draw,
-            inputs={label: files[name] for label, name in figure.inputs.items()},
-            options=figure.options, images=figure.images,
-        )  # fmt: skip
-        files[f"figures/{figure.name}.png"] = made[f"{figure.name}.png"]
+        # What a run does not make, such as other levels of a user's own noise, is not drawn
+        inputs = {label: files[name] for label, name in figure.inputs.items() if name in files}
+        if inputs:
+            made = step(
+                f"draw {figure.name.replace('_', ' ')}", render, name=figure.name,
+                draw=figure.draw, inputs=inputs, images=figure.images,
+                options=figure_options(figure, noise, settings),
+            )  # fmt: skip
+            files[f"figures/{figure.name}.png"] = made[f"{figure.name}.png"]
+
+
+def figure_options(figure: Figure, noise: str, settings: ResolvedSettings) -> dict[str, Any]:
+    """Return the options of a figure, with the noise of the run where they name it."""
+    named = {
+        name: value.replace("{noise}", noise) if isinstance(value, str) else value
+        for name, value in figure.options.items()
+    }
+    return {**named, "factor": settings.noise.factor} if figure.marks_factor else named
 
 
 @job(name="full", flow_run_name=run_name, on_failure=[notify_failure], on_crashed=[notify_failure])

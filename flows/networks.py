@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autoencoders.errors import PipelineError
-from flows.recipe import trained_levels
+from flows.recipe import has_own_noise, trained_levels
 from tasks.engine.errors import DamagedError, StoreError
 from tasks.engine.files import sha256_of
 from tasks.engine.journal import RunRecord, run_folder
@@ -78,7 +78,7 @@ class ChosenRun:
     @property
     def own_noise(self) -> bool:
         """Whether the noise was not drawn, but came with the images."""
-        return any(role.endswith("noisy") for role in self.data)
+        return has_own_noise(self.data)
 
 
 def choose_run(model: str, artifacts: Path) -> ChosenRun:

@@ -18,10 +18,20 @@ def training_in_words(settings: Values) -> str:
     )
 
 
+def drawn_noise_in_words(settings: Values) -> str:
+    """Return which noise the test images were given."""
+    noise = settings["noise"]
+    return f"{noise['kind'].replace('_', '-')} noise of factor {noise['factor']:g}"
+
+
+def has_own_noise(data: Values) -> bool:
+    """Return whether the user's files, by role, hold noisy images too, so that none is drawn."""
+    return any(role.endswith("noisy") for role in data)
+
+
 def noise_in_words(settings: Values) -> str:
     """Return which noise was drawn, and what the denoiser learned from."""
-    noise = settings["noise"]
-    text = f"{noise['kind'].replace('_', '-')} noise of factor {noise['factor']:g}"
+    text = drawn_noise_in_words(settings)
     if not settings["denoiser"]["fresh_noise"]:
         return text
     least, most = trained_levels(settings)

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from autoencoders.settings import ResolvedSettings
-from flows.catalogue import METHODS, METRICS
+from flows.catalogue import METHODS, METRICS, Metric
 from flows.inspection import inspection_table, read_inspection
 from flows.judgement import kept_epoch, warnings
-from flows.recipe import noise_in_words, training_in_words
+from flows.recipe import drawn_noise_in_words, has_own_noise, noise_in_words, training_in_words
+from flows.remarks import remarks
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.pages import Page, embedded
 
 PAGE_FIGURES = ("denoising", "reconstructions", "loss_curves")
 """The figures on Prefect's pages."""
+OWN = "noise of the user's own"
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,18 @@ class Results:
             "",
             *(line for text in self.warnings() for line in (f"> **Warning:** {text}", "")),
             "| " + " | ".join(rows[0]) + " |",
-            "| --- | --- |" + " ---: |" * len(METRICS),
+            "| --- | --- |" + " ---: |" * (len(rows[0]) - 2),
             *("| " + " | ".join(row.values()) + " |" for row in rows),
             "",
             f"{metrics['images']:,} test images of {shape}, {self._noise()}, "
             f"{training_in_words(settings.model_dump())}, seed {settings.seed}.",
             "",
-            "All methods are compared with the clean images. PSNR is that of the mean MSE; "
-            "`metrics.json` also has the mean of the per-image PSNR, `per_image.parquet` every "
-            "image, `per_class.csv` every class.",
+            "All methods are compared with the clean images. PSNR is that of the mean MSE, in "
+            "parentheses its 95 % interval over draws of test images; `metrics.json` has the "
+            "intervals of all, paired differences between methods, and the mean of the per-image "
+            "PSNR, `per_image.parquet` every image, `per_class.csv` every class.",
             "",
+            *self.remarks(),
             "Weights:",
             "",
             *(f"- {line}" for line in self.epochs()),
@@ -95,9 +99,17 @@ class Results:
         return "\n".join(lines)
 
     def _noise(self) -> str:
-        if any(role.endswith("noisy") for role in self.data):
-            return "noise of the user's own"
-        return noise_in_words(self.settings.model_dump())
+        return OWN if has_own_noise(self.data) else noise_in_words(self.settings.model_dump())
+
+    def remarks(self) -> list[str]:
+        """Say what the numbers stand on, and what they mean, a paragraph each."""
+        codes, layers = (
+            _rows(self.files[name])
+            for name in ("linear_codes.csv", "models/autoencoder_layers.csv")
+        )
+        own_noise = "robustness.csv" not in self.files
+        found = remarks(self.metrics(), codes, layers, own_noise=own_noise)
+        return [line for text in found for line in (text, "")]
 
     def summary_file(self) -> str:
         """Return `summary.md`: the summary, the figures beside it, the lineage."""
@@ -116,26 +128,54 @@ class Results:
         ]
 
 
+def said_noise(data: Mapping[str, Any], settings: ResolvedSettings) -> str:
+    """Say in a few words which noise the noisy images have.
+
+    Args:
+        data: The user's files, by role.
+        settings: What is computed.
+    """
+    return OWN if has_own_noise(data) else drawn_noise_in_words(settings.model_dump())
+
+
 def metrics_table(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the metrics as rows of text: one per method, one column per metric."""
-    return [
+    found = [method for method in METHODS if method.name in metrics]
+    rows = [
         {
             "method": method.name,
             "description": method.description,
-            **{
-                metric.title: _rounded(metrics[method.name][metric.name], metric.digits)
-                for metric in METRICS
-            },
+            **{metric.title: _shown(metrics[method.name], metric) for metric in METRICS},
         }
-        for method in METHODS
+        for method in found
     ]
+    if any("as_papers" in metrics[method.name] for method in found):
+        for method, row in zip(found, rows, strict=True):
+            row["PSNR as in papers"] = _rounded(metrics[method.name]["as_papers"]["psnr"], 2)
+    return rows
+
+
+def _shown(figures: Mapping[str, Any], metric: Metric) -> str:
+    """Return a value, with its interval if the table shows it."""
+    text, interval = (
+        _rounded(figures[metric.name], metric.digits),
+        figures[f"{metric.name}_interval"],
+    )
+    if metric.interval and interval:
+        low, high = (_rounded(end, metric.digits) for end in interval)
+        return f"{text} ({low} to {high})"
+    return text
 
 
 def _rounded(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def _rows(ref: ArtifactRef) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
+    return list(csv.DictReader(io.StringIO(ref.path.read_text(encoding="utf-8"))))
+
+
 def _losses(history: ArtifactRef) -> list[float]:
     """Return the validation loss after each epoch, from a `history.csv`."""
-    rows = csv.DictReader(io.StringIO(history.path.read_text(encoding="utf-8")))
-    return [float(row["val_loss"]) for row in rows]
+    return [float(row["val_loss"]) for row in _rows(history)]

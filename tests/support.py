@@ -25,12 +25,14 @@ from tasks.engine.verify import verify_store
 HOME = Path(__file__).resolve().parents[1]
 IMAGE = {"height": 12, "width": 12}
 SHARED = HOME.parent / "shared" / "notmnist"
+BASELINES = ("gaussian", "median", "nlm", "tv", "wavelet", "lmmse", "patches", "pca")
+METHODS = ("noisy", *BASELINES, "autoencoder", "denoiser")
 STEPS = [
     "ingest", "contact sheet", "prepare train", "prepare test", "add noise train", "add noise test",
-    "train autoencoder", "train denoiser", "score noisy", "restore autoencoder",
-    "score autoencoder", "restore denoiser", "score denoiser", "evaluate", "draw loss curves",
+    "train autoencoder", "train denoiser", *(f"score {method}" for method in METHODS[:9]),
+    "measure codes", "score autoencoder", "score denoiser", "evaluate", "draw loss curves",
     "draw reconstructions", "draw noise", "draw denoising", "draw architecture",
-    "draw score distribution",
+    "draw score distribution", "draw robustness", "draw class scores", "draw extremes",
 ]  # fmt: skip
 """The steps of the main job, in order."""
 SMALL = ("--image.height", 12, "--image.width", 12, "--training.epochs", 2)

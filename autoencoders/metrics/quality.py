@@ -1,7 +1,6 @@
-"""Mean squared error and PSNR of each image, and the summary of any scores."""
+"""Mean squared error and PSNR of each image."""
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 Images = NDArray[np.float32]
@@ -66,26 +65,3 @@ def psnr(mse: float | NDArray[np.float64]) -> NDArray[np.float64]:
         The PSNR in dB, in the shape of `mse`.
     """
     return -10 * np.log10(np.maximum(mse, ROUNDING_MSE))
-
-
-def summarise(scores: pd.DataFrame) -> dict[str, float | None]:
-    """Reduce the scores of many images to one value per metric.
-
-    Args:
-        scores: One row per image, one numeric column per metric; `psnr` needs `mse` beside it.
-
-    Returns:
-        The mean of each column, None for one with NaN (JSON has none): the mean of the rest would
-        look better for images that are too bad for a number. Only `psnr` differs: it is the dB of
-        the mean MSE, the figure that papers quote; the mean of the images' own PSNR, which favours
-        images restored almost exactly, is `psnr_mean`.
-    """
-    means = {name: float(scores[name].mean(skipna=False)) for name in scores.columns}
-    figures = {}
-    for name, mean in means.items():
-        if name == "psnr":
-            figures["psnr"] = float(psnr(means["mse"]))
-            figures["psnr_mean"] = mean
-        else:
-            figures[name] = mean
-    return {name: value if np.isfinite(value) else None for name, value in figures.items()}

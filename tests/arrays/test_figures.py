@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 
 from autoencoders.figures.architecture import architecture
+from autoencoders.figures.class_scores import class_scores
+from autoencoders.figures.extremes import ERRORS, extremes
 from autoencoders.figures.image_rows import image_rows
 from autoencoders.figures.loss_curves import loss_curves
+from autoencoders.figures.robustness import robustness
 from autoencoders.figures.score_distribution import CAP, score_distribution
 from autoencoders.metrics.quality import psnr
 
@@ -27,7 +30,8 @@ def lines(figure):
     return {line.get_label(): line for line in figure.axes[0].get_lines()}
 
 
-LAYERS = pd.DataFrame({"layer": ["a", "b"], "kind": ["Conv2D", "Conv2D"], "parameters": [1000, 23]})
+LAYERS = pd.DataFrame({"layer": ["a", "b"], "kind": ["Conv2D", "Conv2D"],
+                       "output": ["4 x 4 x 2", "8 x 8 x 1"], "parameters": [1000, 23]})  # fmt: skip
 IMAGES = np.random.default_rng(0).random((3, 8, 8, 1), dtype=np.float32)
 
 
@@ -72,30 +76,40 @@ def test_a_loss_of_zero_can_be_drawn(tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 1000
 
 
+def shown(figure):
+    """What the first panel shows."""
+    return np.asarray(figure.axes[0].images[0].get_array())
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_images_stand_in_rows_under_their_label(channels):
-    """One panel per image, whatever the number of channels."""
-    images = np.zeros((3, 8, 8, channels), np.float32)
-    figure = image_rows({"clean": images, "noisy": images}, title="Images")
+    """Each pixel as it is, in grey or in colour, whatever the number of channels."""
+    images = np.random.default_rng(0).random((3, 8, 8, channels), np.float32)
+    figure = image_rows({"clean": images, "noisy": images / 2}, title="Images")
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    colours = images[..., :3] if channels > 2 else images[..., :1].repeat(3, axis=3)
 
-    assert len(figure.axes) == 6
-    assert [figure.axes[index].get_ylabel() for index in (0, 3)] == ["clean", "noisy"]
+    assert labels == ["clean", "noisy"]
+    assert np.array_equal(shown(figure)[:8, :8], colours[0])
+    assert np.array_equal(shown(figure)[-8:, -8:], colours[2] / 2)
 
 
 def test_rows_may_have_different_numbers_of_images(tmp_path):
-    """A test set of one image beside a train set of many."""
-    figure = image_rows({"train": IMAGES, "test": IMAGES[:1]}, title="Images")
+    """A test set of one image beside a train set of many; a method that was left out has no row."""
+    rows = {"train": IMAGES, "left out": IMAGES[:0], "test": IMAGES[:1]}
+    figure = image_rows(rows, title="Images")
     figure.savefig(tmp_path / "figure.png", dpi=50)
 
-    assert [bool(axes.images) for axes in figure.axes] == [True, True, True, True, False, False]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["train", "test"]
+    assert (shown(figure)[-8:, 8:] == 1).all()  # white
 
 
 def test_the_architecture_ends_with_the_total():
     """The number of parameters is what people look for."""
-    cells = architecture({"layers": LAYERS}).axes[0].tables[0].get_celld()
+    cells = architecture({"layers": LAYERS}).axes[1].tables[0].get_celld()
 
     assert cells[3, 0].get_text().get_text() == "total"
-    assert cells[3, 2].get_text().get_text() == "1,023"
+    assert cells[3, 3].get_text().get_text() == "1,023"
 
 
 def test_networks_with_the_same_layers_are_one_table():
@@ -103,8 +117,8 @@ def test_networks_with_the_same_layers_are_one_table():
     once = architecture({"a": LAYERS})
     twice = architecture({"a": LAYERS, "b": LAYERS.copy()})
 
-    assert len(twice.axes) == 1
-    assert twice.axes[0].get_title() == ""
+    assert len(twice.axes) == 2
+    assert twice.axes[0].get_title().startswith("Outputs of the layers")
     assert twice.get_size_inches().tolist() == once.get_size_inches().tolist()
 
 
@@ -113,8 +127,8 @@ def test_networks_with_other_layers_stand_side_by_side(tmp_path):
     figure = architecture({"a": LAYERS, "b": LAYERS[:1], "c": LAYERS})
     figure.savefig(tmp_path / "figure.png", dpi=50)
 
-    assert [axes.get_title() for axes in figure.axes] == ["a, c", "b"]
-    assert [len(axes.tables) for axes in figure.axes] == [1, 1]
+    assert [axes.get_title().splitlines()[0] for axes in figure.axes[:2]] == ["a, c", "b"]
+    assert [len(axes.tables) for axes in figure.axes] == [0, 0, 1, 1]
 
 
 def test_the_distribution_has_one_line_per_method():
@@ -158,3 +172,88 @@ def test_the_cap_is_marked_only_where_images_reach_it():
 
     assert list(lines(near)) == ["method"]
     assert [label.split(":")[0] for label in lines(reached)] == ["method", "cap at 58.9 dB"]
+
+
+def test_layers_of_equal_outputs_are_one_box(tmp_path):
+    """A network of many layers stays readable; a dense layer has neither height nor width."""
+    outputs = ["8 x 8 x 4", "8 x 8 x 4", "256", "16", "2 x 4 x 2 x 4 x 1"]
+    layers = pd.DataFrame({"layer": list("abcde"), "kind": "any", "output": outputs,
+                           "parameters": 1})  # fmt: skip
+    figure = architecture({"layers": layers})
+    figure.savefig(tmp_path / "figure.png", dpi=50)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+
+    assert len(figure.axes[0].patches) == 4
+    assert {"a", "c", "d", "e", "8\n8\n4", "1\n1\n16", "2\n32\n1"} <= set(texts)
+    assert "narrowest 16 numbers" in figure.axes[0].get_title()
+
+
+def test_images_of_several_sizes_are_shown_as_large_as_each_other(tmp_path):
+    """By whole numbers, so that a pixel stays a square; of large ones, what can be seen."""
+    images = [np.full((4, 4, 1), 0.5, np.float32), np.zeros((9, 8, 3), np.float32)]
+    figure = image_rows({"some": images}, title="Images")
+    figure.savefig(tmp_path / "figure.png", dpi=50)
+    large = image_rows({"large": np.zeros((2, 3000, 1000, 1), np.float32)}, title="Images")
+
+    assert (shown(figure)[:8, :8] == 0.5).all()
+    assert (shown(figure)[:, -8:] == 0).all()
+    assert len(shown(large)) == 250
+
+
+def test_the_bottleneck_is_drawn_in_a_colour_of_its_own():
+    """The layer of least resolution; each box is as high as its output."""
+    [small, large] = architecture({"layers": LAYERS}).axes[0].patches
+
+    assert small.get_facecolor() != large.get_facecolor()
+    assert (small.get_height(), large.get_height()) == (0.5, 1)
+
+
+CURVE = pd.DataFrame({"method": ["noisy", "noisy", "denoiser", "denoiser"] * 2,
+                      "noise": ["clipped"] * 4 + ["unclipped"] * 4, "factor": [0.1, 0.5] * 4,
+                      "images": 30, "psnr": 20.0, "psnr_low": 19.0, "psnr_high": 21.0})  # fmt: skip
+
+
+def test_robustness_has_a_panel_per_kind_of_noise_and_marks_the_trained_level():
+    """One line per method in each, with the number of images in the title."""
+    figure = robustness(
+        {"any": CURVE.assign(psnr_low=["", *[19.0] * 7])}, title="Robustness", factor=0.4
+    )
+
+    assert [axes.get_title() for axes in figure.axes] == ["clipped noise", "unclipped noise"]
+    assert list(lines(figure)) == ["noisy", "denoiser", "trained or fitted\nat 0.4"]
+    assert set(lines(figure)["trained or fitted\nat 0.4"].get_xdata()) == {0.4}
+    assert "(30 test images)" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize("classes", [0, 1, 3, 60])
+def test_the_class_chart_has_a_group_for_all_images_and_one_per_class(classes, tmp_path):
+    """Of more than 40, those with most images; a class without an interval has its mark."""
+    table = pd.DataFrame({"label": ["all", *range(classes)], "images": [99, *range(1, classes + 1)],
+                          "denoiser_psnr": 20.0, "denoiser_psnr_low": "",
+                          "denoiser_psnr_high": ""})  # fmt: skip
+    figure = class_scores({"any": table}, title="Classes")
+    figure.savefig(tmp_path / "figure.png", dpi=50)
+
+    groups = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert groups == ["all", *map(str, range(classes)[-40:])]
+    assert "(99 test images" in figure.axes[0].get_title()
+    assert ("20 smaller classes are not shown" in figure.axes[0].get_title()) == (classes == 60)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_the_extremes_have_a_row_per_method_and_a_panel_per_rank(channels, tmp_path):
+    """Clean, restored and error side by side, each with its number."""
+    table = pd.DataFrame({"method": ["a"] * 3 + ["b"] * 3, "rank": ["best", "median", "worst"] * 2,
+                          "image": range(6), "psnr": 20.0})  # fmt: skip
+    images = np.random.default_rng(0).random((2, 6, 8, 8, channels), np.float32)
+    files = {"extremes": table, "a": images[0], "left out": images[:0, 0], "b": images[1]}
+    figure = extremes(files, title="Extremes")
+    figure.savefig(tmp_path / "figure.png", dpi=50)
+
+    first = figure.axes[0]
+    assert [label.get_text() for label in first.get_yticklabels()] == ["a", "b"]
+    assert [text.get_text() for text in first.texts] == ["20.0 dB, no. 0", "20.0 dB, no. 3"]
+    assert np.array_equal(shown(figure)[:8, :8, 0], images[0, 0, :, :, 0])
+    assert np.array_equal(shown(figure)[-8:, 9:17, 0], images[1, 1, :, :, 0])
+    error = np.abs(images[0, 0] - images[0, 1]).mean(axis=2)
+    assert np.allclose(shown(figure)[:8, -8:], ERRORS(error)[:, :, :3])

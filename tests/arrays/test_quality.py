@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import skimage.metrics
 
@@ -13,7 +12,6 @@ from autoencoders.metrics.quality import (
     mean_squared_error,
     peak_signal_to_noise_ratio,
     psnr,
-    summarise,
 )
 from autoencoders.metrics.spread import Spread
 from autoencoders.metrics.structural_similarity import structural_similarity
@@ -94,35 +92,6 @@ def test_ssim_is_nan_where_it_is_not_defined():
 
     assert np.isnan(structural_similarity(small, small)).all()
     assert structural_similarity(enough, enough) == pytest.approx(1)
-
-
-def test_the_summary_takes_psnr_of_the_mean_error(pair):
-    """Not the mean of the PSNR, which is a figure of its own."""
-    scores = pd.DataFrame(
-        {"mse": mean_squared_error(*pair), "psnr": peak_signal_to_noise_ratio(*pair)}
-    )
-    figures = summarise(scores)
-
-    assert list(figures) == ["mse", "psnr", "psnr_mean"]
-    assert figures["mse"] == pytest.approx(np.square(pair[0] - pair[1]).mean(), rel=1e-5)
-    assert figures["psnr"] == pytest.approx(-10 * np.log10(figures["mse"]))
-    assert figures["psnr_mean"] == pytest.approx(scores["psnr"].mean())
-
-
-def test_the_summary_has_the_mean_of_any_other_column():
-    """A new metric needs no change here; JSON has neither NaN nor infinity, so they are None."""
-    scores = pd.DataFrame({"mae": [0.1, 0.3], "ssim": [np.nan, np.nan], "snr": [np.inf, 1]})
-
-    assert summarise(scores) == {"mae": pytest.approx(0.2), "ssim": None, "snr": None}
-
-
-def test_an_image_without_a_score_is_not_left_out_of_the_mean():
-    """A network that returns NaN for the hard images would look better for it."""
-    scores = pd.DataFrame({"mse": [0.1, np.nan], "psnr": [10, np.nan], "mae": [0.1, 0.3]})
-
-    assert summarise(scores) == {
-        "mse": None, "psnr": None, "psnr_mean": None, "mae": pytest.approx(0.2)
-    }  # fmt: skip
 
 
 def spread_of(*batches):

@@ -169,6 +169,7 @@ def test_forms_show_help_and_words_for_titles():
 
     assert set(groups) == {
         "Image", "Reading", "Noise", "Training", "Autoencoder", "Denoiser", "Residual",
+        "Evaluation",
     }  # fmt: skip
     assert groups["Training"]["batch_size"]["title"] == "Batch size"
     assert groups["Training"]["epochs"]["description"].endswith("From 1 to 100,000.")

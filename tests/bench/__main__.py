@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from autoencoders.settings import REFERENCE
 from tasks.resolve import resolve_settings
+from tests.bench.coverage import coverage
 from tests.bench.curves import curves
 from tests.bench.dialects import dialects
 from tests.bench.full import reference_job
@@ -25,7 +26,7 @@ from tests.bench.tools import HOME, Table
 from tests.bench.training import fold, prediction, training_step
 from tests.bench.warm import warm_run
 
-MINUTES = (training_step, fold, prediction, readers, dialects, stages, growth, warm_run)
+MINUTES = (training_step, fold, prediction, readers, dialects, stages, growth, warm_run, coverage)
 HOURS = (curves, reference_job)
 
 

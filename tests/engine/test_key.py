@@ -18,7 +18,7 @@ from pydantic import BaseModel
 import flows  # noqa: F401  (declares the project's packages)
 import tasks
 from autoencoders.settings import NoiseSettings
-from flows.catalogue import CORRUPTIONS, FIGURES, METRICS
+from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, METRICS
 from tasks.add_noise import add_noise
 from tasks.engine.errors import EditedError, UnseenCodeError
 from tasks.engine.handles import ArtifactRef, FunctionRef, stage
@@ -30,9 +30,11 @@ from tasks.engine.store import Store
 from tests.support import HOME
 
 STAGES = [
-    "add_noise", "draw_contact_sheet", "draw_glyphs", "evaluate", "ingest", "prepare", "render",
+    "add_noise", "draw_contact_sheet", "draw_glyphs", "evaluate", "ingest",
+    "measure_baseline", "measure_codes", "measure_given", "measure_network", "prepare", "render",
     "restore", "score", "train",
 ]  # fmt: skip
+MEASURING = ("measure_baseline", "measure_given", "measure_network")
 CHILD = """
 import importlib, json, sys
 import flows
@@ -42,6 +44,7 @@ from tasks.engine.stage import stage_of
 functions = {
     "add_noise": {"corrupt": CORRUPTIONS["gaussian"]},
     "score": {"metrics": {metric.name: metric.function for metric in METRICS}},
+    "measure_given": {"exam": {metric.name: metric.function for metric in METRICS}},
     **{f"render {figure.name}": {"draw": figure.draw} for figure in FIGURES},
 }
 found = {}
@@ -116,16 +119,19 @@ def test_all_stages_are_looked_at():
         ("autoencoders/images/salt_and_pepper.py", "noisy = images.copy()", "noisy = +images",
          set()),  # the function that is not referred to
         ("autoencoders/metrics/quality.py", "12 * 255**2", "12 * 256**2",
-         {"score", "evaluate", "render"}),
-        ("autoencoders/metrics/mean_absolute_error.py", "np.abs(error)", "abs(error)", {"score"}),
+         {"score", "measure_given", "evaluate", "render"}),
+        ("autoencoders/metrics/mean_absolute_error.py", "np.abs(error)", "abs(error)",
+         {"score", "measure_given"}),
         ("autoencoders/figures/image_rows.py", "CELL = 0.85", "CELL = 0.86", {"render"}),
         ("autoencoders/models/network.py", "3, padding", "5, padding", {"train"}),
-        ("autoencoders/models/fused.py", "tf.float32)", "tf.float64)", {"train", "restore"}),
-        ("autoencoders/randomness.py", ">> 1", ">> 2", {"train", "add_noise", "draw_glyphs"}),
+        ("autoencoders/models/fused.py", "tf.float32)", "tf.float64)",
+         {"train", "restore", "measure_network"}),
+        ("autoencoders/randomness.py", ">> 1", ">> 2",
+         {"train", "add_noise", "draw_glyphs", "evaluate", *MEASURING}),
         ("tasks/formats/npy.py", "[start : start + rows]", "[start : rows + start]",
-         {"prepare", "add_noise", "restore", "score"}),
+         {"prepare", "add_noise", "restore", "score", "evaluate", "measure_codes", *MEASURING}),
         ("tasks/formats/csv_errors.py", "LONGEST_QUOTE = 30", "LONGEST_QUOTE = 31", {"ingest"}),
-        ("tasks/runtime.py", '"agg"', '"svg"', {"train", "restore", "score"}),
+        ("tasks/runtime.py", '"agg"', '"svg"', {"train", "restore", "score", *MEASURING}),
         ("autoencoders/training_settings.py", "] = 50", "] = 51", set()),
         ("tasks/resolve.py", "= 8.0", "= 9.0", set()),
         ("flows/full.py", '("train", "test")', '("test", "train")', set()),
@@ -245,7 +251,7 @@ from tasks.engine.key import examine
 name, functions = sys.argv[1], json.loads(sys.argv[2])
 before = set(sys.modules)
 importlib.import_module(f"tasks.{name}")
-if name in ("train", "restore", "score"):
+if name in ("train", "restore", "score", "measure_baseline", "measure_given", "measure_network"):
     from tasks.runtime import import_tensorflow
     import_tensorflow(2, print)
 if name == "render":
@@ -268,6 +274,9 @@ def test_a_stage_loads_no_library_that_its_key_does_not_name(stage):
     """What it loads through others included; in a process of its own."""
     functions = {
         "add_noise": CORRUPTIONS.values(), "score": [metric.function for metric in METRICS],
+        "measure_given": [metric.function for metric in METRICS],
+        "measure_baseline": [FunctionRef(f"{method.module}:fit") for method in METHODS
+                             if method.module],
         "render": [figure.draw for figure in FIGURES],
     }.get(stage, [])  # fmt: skip
     names = json.dumps([function.name for function in functions])

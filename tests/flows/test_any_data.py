@@ -42,7 +42,7 @@ def test_one_file_of_odd_images_without_labels_is_enough(tmp_path):
     summary = results.summary()
 
     assert "per_class.csv" not in results.files
-    assert np.load(results.files["images/test/denoiser"].path).shape[1:] == (5, 5, 1)
+    assert np.load(results.files["first/denoiser"].path).shape[1:] == (5, 5, 1)
     assert "test images of 5 x 5 x 1, gaussian noise" in summary
     assert "- values: 0 to 16, read as levels from 0 to 16; rounded by 0." in summary
     assert {row["what"] for row in results.pages()[-1].content} >= {"size", "values", "decided"}
@@ -75,6 +75,11 @@ def test_noise_of_the_users_own_is_what_the_denoiser_gets(tmp_path):
     assert not [step for step in steps if step.startswith("add noise")]
     assert np.allclose(noisy, 1 - clean)
     assert "noise of the user's own" in results.summary()
+    assert "Left out: `patches`, since it weighs patches by the likelihood" in results.summary()
+    assert "other levels of it cannot be drawn" in results.summary()
+    assert {"robustness.csv", "figures/robustness.png"}.isdisjoint(results.files)
+    assert "patches" not in results.metrics()
+    assert "as_papers" not in results.metrics()["denoiser"]
     with pytest.raises(PipelineError, match="fresh_noise"):
         run(tmp_path / "data", tmp_path / "artifacts", denoiser={"fresh_noise": True})
 

@@ -12,7 +12,7 @@ import pytest
 
 from autoencoders.settings import REFERENCE, NoiseSettings
 from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, METRICS
-from flows.full import pipeline
+from flows.full import figure_options, pipeline
 from tasks.engine.files import reference
 from tasks.engine.runner import Planner
 from tasks.engine.store import Store
@@ -74,9 +74,22 @@ def test_a_figure_is_drawn_from_the_kinds_of_files_it_reads(figure, tmp_path):
     scores = pd.DataFrame({metric.name: [0.1, 0.2, 0.4] for metric in METRICS})
     layers = pd.DataFrame({"layer": ["a"], "kind": ["Conv2D"], "output": ["2 x 2 x 1"],
                            "activation": ["relu"], "parameters": [10]})  # fmt: skip
-    content = {"history": history, "scores": scores, "models": layers, "images": IMAGES[:3]}
+    ends = ("", "_low", "_high")
+    groups = pd.DataFrame({"label": ["all", "A"], "images": [4, 4],
+                           **{f"denoiser_psnr{end}": [20.0, np.nan] for end in ends}})  # fmt: skip
+    curve = pd.DataFrame({"method": "noisy", "noise": ["clipped"] * 2 + ["unclipped"] * 2,
+                          "factor": [0.1, 0.5] * 2, "images": 20,
+                          **{f"psnr{end}": [20.0, 9, 20, 8] for end in ends}})  # fmt: skip
+    picked = pd.DataFrame({"method": "denoiser", "rank": ["best", "median", "worst"],
+                           "image": [1, 2, 0], "psnr": [30.0, 20, 10]})  # fmt: skip
+    content = {
+        "history": history, "scores": scores, "models": layers, "images": IMAGES, "first": IMAGES,
+        "groups": groups, "robustness.csv": curve, "extremes.csv": picked, "extremes": IMAGES,
+    }  # fmt: skip
     inputs = {label: content[name.split("/")[0]] for label, name in figure.inputs.items()}
-    drawn = figure.draw.load()(inputs, **figure.options)
+    options = figure_options(figure, "gaussian noise of factor 0.5", resolve_settings(REFERENCE))
+    assert "{noise}" not in str(options)
+    drawn = figure.draw.load()(inputs, **options)
     drawn.savefig(tmp_path / "figure.png")
 
     assert isinstance(drawn, matplotlib.figure.Figure)

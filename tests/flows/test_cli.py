@@ -11,10 +11,14 @@ from flows import cli
 from tasks.engine.journal import unfinished_runs
 from tasks.engine.published import finished_runs
 from tasks.engine.store import Store
-from tests.support import SMALL, STEPS, Project, contents
+from tests.support import METHODS, SMALL, STEPS, Project, contents
 
 IN_PROCESS = {"exit_on_error": False, "print_error": False, "result_action": "return_value"}
 OPTIONS = (*SMALL[:4], "--training.epochs", 1, "--noise.factor", 0.3)
+MEASURING = ("measure_given", "measure_baseline", "measure_network")
+SHOWN = [f"draw {figure}" for figure in ("reconstructions", "denoising", "score distribution",
+                                         "robustness", "class scores", "extremes")]  # fmt: skip
+"""Figures of what methods made or reached."""
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +71,8 @@ def test_plan_names_the_function_that_changed(project):
     undo()
 
     assert {step: row["state"] for step, row in rows.items() if row["state"] != "cached"} == {
-        "score noisy": "compute", "score autoencoder": "compute", "score denoiser": "compute",
-        "evaluate": "depends", "draw score distribution": "depends",
+        **{f"score {method}": "compute" for method in METHODS},
+        **dict.fromkeys(["measure codes", "evaluate", *SHOWN], "depends"),
     }  # fmt: skip
     assert rows["score denoiser"]["why"] == "psnr of autoencoders/metrics/quality.py changed"
 
@@ -170,7 +174,7 @@ def test_gc_keeps_what_the_last_runs_use(project, tmp_path):
     did = json.loads(run("cli.py", "gc", "--keep-last", 1, "--json", *where))
 
     assert did == would
-    assert {"add_noise", "train", "restore", "score", "evaluate", "render", "run"} == {
+    assert {"add_noise", "train", *MEASURING, "evaluate", "render", "run"} == {
         one["kind"] for one in did
     }
     assert len(finished_runs(Store(artifacts))) == 1

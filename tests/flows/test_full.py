@@ -16,9 +16,9 @@ from flows.catalogue import FIGURES, METRICS
 from flows.full import app, full
 from tasks.resolve import resolve_threads
 from tasks.runtime import import_tensorflow
-from tests.support import HOME, SMALL, STEPS, contents, states, write_dataset
+from tests.support import HOME, METHODS, SMALL, STEPS, contents, states, write_dataset
 
-PUBLISHED = 20
+PUBLISHED = 26
 """How many files a run's folder has beside `run.json`."""
 
 
@@ -106,8 +106,10 @@ def test_a_run_leaves_what_people_look_for(twice):
     latest = folder / "artifacts" / "latest"
     metrics = json.loads((latest / "metrics.json").read_text())
 
-    for method in ("noisy", "autoencoder", "denoiser"):
+    for method in METHODS:
         assert 0 < metrics[method]["mse"] < metrics[method]["mae"] < 1
+        low, high = metrics[method]["mse_interval"]
+        assert low < metrics[method]["mse"] < high
         assert metrics[method]["psnr"] > 0
         assert -1 <= metrics[method]["ssim"] <= 1
     settings = json.loads((latest / "settings.json").read_text())
@@ -151,8 +153,8 @@ def test_a_run_records_which_step_read_what(twice):
         in text
     )
     assert (
-        "| score denoiser | `images.npy` of prepare test, `images.npy` of restore denoiser |"
-        in (text)
+        "| score denoiser | `images.npy` of prepare test, `images.npy` of add noise test, "
+        "`denoiser.keras` of train denoiser |" in text
     )
     assert "  add_noise_train --> train_denoiser\n" in text
 
@@ -212,7 +214,8 @@ def test_other_epochs_recompute_training_and_what_follows(twice, run_flow):
 
     assert [step for step in STEPS if found[step] == "Cached"] == [
         "ingest", "contact sheet", "prepare train", "prepare test", "add noise train",
-        "add noise test", "score noisy", "draw noise", "draw architecture",
+        "add noise test", *(f"score {method}" for method in METHODS[:9]), "measure codes",
+        "draw noise", "draw architecture",
     ]  # fmt: skip
     assert set(found.values()) == {"Cached", "Completed"}
 

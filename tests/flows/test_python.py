@@ -12,7 +12,7 @@ from autoencoders.settings import ImageSettings, Settings, TrainingSettings
 from flows.finished import FinishedRun
 from flows.full import full
 from flows.naming import experiment
-from tests.support import HOME, IMAGE, write_dataset
+from tests.support import HOME, IMAGE, METHODS, write_dataset
 
 SETTINGS = {"image": IMAGE, "training": {"epochs": 1}}
 CALL = """
@@ -54,7 +54,7 @@ def test_a_call_returns_metrics_figures_models_and_paths(run, place):
     assert run.folder.parent == place[1] / "runs"
     assert run.settings.training.epochs == 1
     assert 0 < run.metrics["denoiser"]["mse"] < 1
-    assert set(run.metrics) == {"noisy", "autoencoder", "denoiser"}
+    assert set(run.metrics) == set(METHODS)
     assert set(run.models) == set(run.histories) == {"autoencoder", "denoiser"}
     assert "denoising" in run.figures
     for path in (*run.figures.values(), *run.models.values(), *run.histories.values(),

@@ -370,19 +370,29 @@ def test_images_that_are_not_numbers_are_scored_as_such(saved, output, clean):
     assert spread["clean"] > 0
 
 
-def evaluated(output, folder, saved, labels, classes=None, **errors):
+def evaluated(output, folder, saved, labels, classes=None, against=None, **errors):
     """Evaluate methods whose images have these mean squared errors."""
-    scores, spreads = {}, {}
+    refs = {"scores": {}, "levels": {}, "facts": {}}
     for method, mse in errors.items():
-        path = folder / f"{method}.parquet"
-        psnr = -10 * np.log10(mse)
-        pd.DataFrame({"mse": mse, "psnr": psnr, "ssim": np.nan}).to_parquet(path)
-        scores[method] = reference(path)
-        (folder / f"{method}.json").write_text('{"clean": 0.4, "restored": 0.2}')
-        spreads[method] = reference(folder / f"{method}.json")
+        table = pd.DataFrame({"mse": mse, "psnr": -10 * np.log10(mse), "ssim": np.nan})
+        levels = table.assign(rounded_psnr=table["psnr"], noise="unclipped", factor=0.5)
+        table.assign(image=range(len(table))).to_parquet(folder / f"{method}.scores")
+        levels.to_parquet(folder / f"{method}.levels")
+        facts = {"spread": {"clean": 0.4, "restored": 0.2}, "learned": {}, "left_out": None}
+        (folder / f"{method}.facts").write_text(json.dumps(facts))
+        for kind, found in refs.items():
+            found[method] = reference(folder / f"{method}.{kind}")
     (folder / "classes.json").write_text(json.dumps(classes))
-    names = reference(folder / "classes.json")
-    evaluate(output, scores, spreads, saved("labels", np.array(labels, np.int64)), names)
+    count = len(next(iter(errors.values())))
+    rng = np.random.default_rng(0)
+    train, test = (rng.integers(0, 256, (n, 4, 4, 1)).astype(np.float32) / 255 for n in (9, count))
+    test[0] = train[3]
+    evaluate(
+        output, **refs, clean={"train": saved("train", train), "test": saved("test", test)},
+        labels=saved("labels", np.array(labels, np.int64)),
+        classes=reference(folder / "classes.json"), against=against or {},
+        papers={"noise": "unclipped", "factor": 0.5}, resamples=100, seed=0,
+    )  # fmt: skip
 
 
 def test_evaluate_calls_classes_by_their_names(saved, output, tmp_path):
@@ -399,7 +409,10 @@ def test_evaluate_needs_no_labels(saved, output, tmp_path):
     """Without them there is no class to write of; all else is there."""
     evaluated(output, tmp_path, saved, [], noisy=[0.1, 0.2, 0.3])
 
-    assert names(output) == {"metrics.json", "per_image.parquet"}
+    assert names(output) == {
+        "metrics.json", "per_image.parquet", "groups.csv", "extremes.csv", "robustness.csv"
+    }  # fmt: skip
+    assert pd.read_csv(output.folder / "groups.csv")["label"].tolist() == ["all"]
     assert "label" not in pd.read_parquet(output.folder / "per_image.parquet").columns
     assert json.loads((output.folder / "metrics.json").read_text())["images"] == 3
 
@@ -407,12 +420,20 @@ def test_evaluate_needs_no_labels(saved, output, tmp_path):
 def test_evaluate_puts_all_methods_side_by_side(saved, output, tmp_path):
     """Per image, per class and overall; the PSNR overall is that of the mean error."""
     errors = {"noisy": [0.1, 0.3, 0.2], "denoiser": [0.01, 0.03, 0.02]}
-    evaluated(output, tmp_path, saved, [4, 7, 7], **errors)
+    against = {"denoiser": ["noisy", "a method that was left out"]}
+    evaluated(output, tmp_path, saved, [4, 7, 7], against=against, **errors)
     metrics = json.loads((output.folder / "metrics.json").read_text())
     per_image = pd.read_parquet(output.folder / "per_image.parquet")
     per_class = pd.read_csv(output.folder / "per_class.csv")
 
-    assert list(metrics) == ["clean", "denoiser", "images", "noisy"]
+    assert list(metrics) == ["clean", "copies_of_train", "denoiser", "images", "left_out", "noisy"]
+    assert metrics["copies_of_train"] == 1
+    assert metrics["noisy"]["without_copies"]["mse"] == pytest.approx(0.25)
+    assert list(metrics["denoiser"]["against"]) == ["noisy"]
+    assert metrics["denoiser"]["against"]["noisy"]["mse"] == pytest.approx(-0.18)
+    assert metrics["denoiser"]["against"]["noisy"]["psnr"] == pytest.approx(10)
+    assert metrics["denoiser"]["mse_interval"] is None  # of three images
+    assert metrics["denoiser"]["as_papers"]["psnr"] == metrics["denoiser"]["psnr_mean"]
     assert (metrics["clean"], metrics["noisy"]["spread"]) == ({"spread": 0.4}, 0.2)
     assert metrics["images"] == 3
     assert metrics["noisy"]["mse"] == pytest.approx(0.2)

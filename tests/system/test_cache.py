@@ -35,9 +35,11 @@ MS_REMOUNT = 32
 CATALOGUE = "flows/catalogue.py"
 NOISE = "autoencoders/images/gaussian_noise.py"
 TRAININGS = {"train autoencoder", "train denoiser"}
-RESTORATIONS = {"restore autoencoder", "restore denoiser"}
-SCORES = {"score noisy", "score autoencoder", "score denoiser"}
+SCORES = {step for step in STEPS if step.startswith("score ")}
 DRAWINGS = {step for step in STEPS if step.startswith("draw ")}
+COMPARED = {"evaluate", "draw score distribution", "draw robustness", "draw class scores",
+            "draw extremes"}  # fmt: skip
+"""Steps that put all methods side by side."""
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +131,20 @@ def update_matplotlib(project: Project) -> None:
 
 def add_method(project: Project) -> None:
     """Add a network that is trained and scored like the others."""
-    entry = 'Method("twin", "noisy", "a second denoiser, of other initial weights"),\n)'
-    project.edit(CATALOGUE, ")\n\n\n@dataclass(frozen=True)\nclass Metric:",
-                 f"    {entry}\n\n\n@dataclass(frozen=True)\nclass Metric:")  # fmt: skip
+    entry = 'Method("twin", "noisy", "a second denoiser, of other weights", trained=True),'
+    project.edit(CATALOGUE, "METHODS = (", f"METHODS = (\n    {entry}")
+
+
+def add_classical_method(project: Project) -> None:
+    """Add a method that needs no network, in a module of its own."""
+    (project.folder / "autoencoders" / "baselines" / "constant.py").write_text(
+        "import numpy as np\n\n\ndef fit(pairs, noise_factor, rng):\n"
+        "    return {'mean': np.mean([clean.mean() for _, clean in pairs])}\n\n\n"
+        "def restore(images, learned):\n"
+        "    return np.full_like(images, learned['mean'])\n"
+    )
+    entry = 'Method("constant", "noisy", "the mean of all pixels", f"{BASELINES}.constant"),'
+    project.edit(CATALOGUE, "METHODS = (", f"METHODS = (\n    {entry}")
 
 
 def add_metric(project: Project) -> None:
@@ -191,15 +204,15 @@ def test_no_edit_of_engine_or_flows_changes_a_key(project):
                      {"draw reconstructions", "draw noise", "draw denoising"},
                      [("code", "autoencoders.figures.image_rows:CELL")], id="figure constant"),
         pytest.param(editing("autoencoders/models/network.py", "32, \"relu\"", "16, \"relu\""), (),
-                     TRAININGS | RESTORATIONS | SCORES - {"score noisy"} | {"evaluate"}
+                     TRAININGS | {"score autoencoder", "score denoiser", "evaluate"}
                      | DRAWINGS - {"draw noise"},
                      [("code", "autoencoders.models.network:build_network")], id="network"),
         pytest.param(editing(NOISE, "noisy += images", "noisy += images * 1"),
-                     (), {"add noise train", "add noise test"},
+                     (), {"add noise train", "add noise test"} | SCORES,  # each draws noise too
                      [("code", "autoencoders.images.gaussian_noise:add_gaussian_noise")],
                      id="function body"),
         pytest.param(editing("autoencoders/metrics/quality.py", "float = -10)", "float = -20)"), (),
-                     SCORES | {"evaluate", "draw score distribution"},
+                     SCORES | COMPARED,
                      [("code", "autoencoders.metrics.quality:psnr")], id="default argument"),
         pytest.param(editing(NOISE, '"""Add white', '"""Add some white'), (), set(), [],
                      id="docstring"),
@@ -209,19 +222,23 @@ def test_no_edit_of_engine_or_flows_changes_a_key(project):
         pytest.param(reformat, (), set(), [], id="reformatting"),
         pytest.param(add_module, (), set(), [], id="unused module"),
         *(pytest.param(change, (), set(), [], id=name) for name, change in ENGINE_EDITS.items()),
-        pytest.param(add_method, (), {"train twin", "restore twin", "score twin", "evaluate",
-                                      "draw loss curves", "draw score distribution"},
-                     [], id="new method"),
-        pytest.param(add_metric, (), SCORES | {"evaluate", "draw score distribution"},
-                     [("setting", "metrics.largest"),
+        pytest.param(add_method, (), {"train twin", "score twin", "draw loss curves"} | COMPARED,
+                     [], id="new network"),
+        pytest.param(add_classical_method, (), {"score constant"} | COMPARED, [],
+                     id="new classical method"),
+        pytest.param(editing("autoencoders/baselines/median_filter.py", "(1, 3, 5, 7)",
+                             "(3, 5, 7)"), (), {"score median", "draw denoising"} | COMPARED,
+                     [("code", "autoencoders.baselines.median_filter:STRENGTHS")],
+                     id="classical method"),
+        pytest.param(add_metric, (), SCORES | COMPARED - {"draw extremes"},
+                     [("setting", "exam.metrics.largest"),
                       ("code", "autoencoders.metrics.largest_error:<imports>"),
                       ("code", "autoencoders.metrics.largest_error:largest_error")],
                      id="new metric"),
         pytest.param(add_figure, (), {"draw originals"}, [], id="new figure"),
         pytest.param(lambda project: None, ("--noise.factor", 0.25),
-                     {"add noise train", "add noise test", "train denoiser", "score noisy",
-                      "restore denoiser", "score denoiser", "evaluate", "draw loss curves",
-                      "draw noise", "draw denoising", "draw score distribution"},
+                     {"add noise train", "add noise test", "train denoiser", "draw loss curves",
+                      "draw noise", "draw denoising"} | SCORES | COMPARED,
                      [("setting", "noise.factor")], id="settings field"),
         pytest.param(reorder_rows, (),
                      {*STEPS} - {"prepare test", "add noise test", "score noisy",
