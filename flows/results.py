@@ -29,7 +29,7 @@ class Results:
     files: Mapping[str, ArtifactRef]
     """What was made, by what it is."""
     settings: ResolvedSettings
-    lineage: str
+    lineage: str = ""
     """Which step read what, in Markdown."""
 
     def metrics(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Results:
             "| --- | --- |" + " ---: |" * (len(rows[0]) - 2),
             *("| " + " | ".join(row.values()) + " |" for row in rows),
             "",
-            f"{metrics['images']:,} test images of {shape}, {self._noise()}, {self._training()}, "
+            f"{metrics['images']:,} test images of {shape}, {self.noise()}, {self.training()}, "
             f"seed {settings.seed}.",
             "",
             "All methods are compared with the clean images. PSNR is that of the mean MSE, in "
@@ -77,7 +77,7 @@ class Results:
             "intervals of all, paired differences between methods, and the mean of the per-image "
             "PSNR, `per_image.parquet` every image, `per_class.csv` every class.",
             "",
-            *self.remarks(),
+            *(line for text in self.remarks() for line in (text, "")),
             "Weights:",
             "",
             *(f"- {line}" for line in self.epochs()),
@@ -96,7 +96,8 @@ class Results:
         ]
         return "\n".join(lines)
 
-    def _noise(self) -> str:
+    def noise(self) -> str:
+        """Say in a few words what the noise is, and whether the denoiser gets it anew."""
         text, denoiser = said_noise(self.data, self.settings), self.settings.denoiser
         if not denoiser.fresh_noise:
             return text
@@ -107,7 +108,8 @@ class Results:
             text += f", of factors from {least:g} to {factor + denoiser.noise_spread:g}"
         return f"{text})"
 
-    def _training(self) -> str:
+    def training(self) -> str:
+        """Say in a few words how networks are trained."""
         training = self.settings.training
         length = f"{training.steps:,} steps" if training.steps else f"{training.epochs} epochs"
         rate = f"{training.optimizer} at {training.learning_rate:g}"
@@ -120,8 +122,7 @@ class Results:
             for name in ("linear_codes.csv", "models/autoencoder_layers.csv")
         )
         own_noise = "robustness.csv" not in self.files
-        found = remarks(self.metrics(), codes, layers, own_noise=own_noise)
-        return [line for text in found for line in (text, "")]
+        return remarks(self.metrics(), codes, layers, own_noise=own_noise)
 
     def summary_file(self) -> str:
         """Return `summary.md`: the summary, the figures beside it, the lineage."""
