@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from autoencoders.settings import ResolvedSettings
@@ -137,6 +137,11 @@ class Results:
         return [
             Page("summary", "Results of the run", self.summary() + embedded(figures)),
             Page("metrics", "Metrics on the test images", rows),
+            Page(
+                "report",
+                "The report of the run; copy its address into the browser",
+                PurePosixPath("report.html"),
+            ),
             Page("data", "What was recognised in the data", inspection_table(self.inspection())),
         ]
 

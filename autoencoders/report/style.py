@@ -74,7 +74,8 @@ svg.lineage { display: block; } svg.lineage path { fill: none; stroke: var(--sof
 details { border: 1px solid var(--edge); border-radius: 8px; padding: .5rem .8rem;
   margin: .6rem 0; } summary { cursor: pointer; font-weight: 600; }
 @media (max-width: 40rem) { td, th { padding-right: .5rem; } tr.ours td, tr.ours th, td, th {
-    min-width: 4.5rem; } .tiles b { font-size: 1.25rem; } .charts { gap: .4rem; } }
+    min-width: 4.5rem; } .tiles b { font-size: 1.25rem; } .charts { gap: .4rem; }
+  svg.chart text { font-size: 19px; } }
 @media print { :root { --back: #fff; --card: #fff; --text: #000; --soft: #333; --edge: #999;
     --warn: #000; --warnback: #fff; --accent: #000; --c0: #0072b2; --c1: #b84a00; --c2: #00795a;
     --c3: #a5447f; --c4: #8a6100; --c5: #2a78b8; --c6: #000; --c7: #7a5cc4; }
