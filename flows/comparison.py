@@ -14,12 +14,15 @@ from tasks.compare import Gallery, compare_images, draw_comparison
 from tasks.engine.errors import DamagedError
 from tasks.engine.journal import RunRecord, run_folder
 from tasks.engine.logs import Warn
-from tasks.engine.published import published_files, published_inputs
+from tasks.engine.published import published_inputs, read_published
 from tasks.engine.store import Store
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CHANCE = {"seed", "training.precision", "training.threads"}
 """Settings that change a method by no more than chance does."""
+HEADLINES = {"better": "better than", "worse": "worse than", "the same": "the same as",
+             "not told apart": "not told apart from"}  # fmt: skip
+"""How a verdict goes on in a sentence."""
 Row = dict[str, Any]
 
 
@@ -81,9 +84,9 @@ class Comparison:
         try:
             inputs = [published_inputs(self.store, run) for run in self.runs]
             for run in self.runs:
-                published_files(self.store, run)["per_image.parquet"]
-        except (DamagedError, KeyError) as error:
-            return [f"They cannot be compared image by image: {error} is missing or damaged."]
+                read_published(self.store, run, "per_image.parquet")
+        except DamagedError as error:
+            return [f"They cannot be compared image by image. {error.problem}"]
         if any(one != inputs[0] for one in inputs):
             return ["They are of different data, so they cannot be compared image by image."]
         return []
@@ -140,6 +143,8 @@ class Comparison:
     def _verdict(self, number: int, gain: Gain | None) -> str | None:
         if gain is None:
             return None
+        if gain.value == gain.low == gain.high == 0:
+            return "the same"
         text = f"{gain.value:+.2f} dB ({gain.low:+.2f} to {gain.high:+.2f})"
         if set(changed_settings(self.runs[0].settings, self.runs[number].settings)) <= CHANCE:
             return f"not told apart, {text}, by chance in training"
@@ -147,8 +152,7 @@ class Comparison:
 
     def _headline(self) -> str:
         said = [
-            f"{letter}: {str(row[letter]).partition(',')[0]} than A"
-            if "not told" not in str(row[letter]) else f"{letter}: not told apart from A"
+            f"{letter}: {HEADLINES[str(row[letter]).partition(',')[0]]} A"
             for row in self.verdicts() for letter in self.letters[1:]
             if row["what"].startswith("denoiser") and row[letter]
         ]  # fmt: skip
