@@ -33,12 +33,13 @@ class StepReport:
 
     def __call__(self, line: str, share: float | None) -> None:
         """Log `line`, if it is not empty; set the bar to `share`, from 0 to 1, if there is one."""
+        if share is not None:
+            current_watcher().moves(share)
         if line:
             self._log.info(line)
             current_watcher().says(line)
         if share is None:
             return
-        current_watcher().moves(share)
         self._last_line = line or self._last_line
         now = time.monotonic()
         soon = now < self._not_before and not (share == 1 and self._answered)
