@@ -19,9 +19,9 @@ $(READY): requirements.lock pyproject.toml
 		else "Python 3.11 to 3.13 is needed, %s is %d.%d: make PYTHON=python3.12 ..." % (sys.executable, *v))'
 	@test -e $@ || $(PYTHON) -m venv --clear $(VENV)
 	@rm -f $@  # a set-up that is stopped here starts anew; one that was whole is only updated
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	@$(BIN)/python flows/ops/installing.py requirements.lock --disable-pip-version-check --require-hashes \
 		-r requirements.lock -c requirements.lock  # as constraints too: else pip looks beyond them for extras
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 quick: $(READY)  ## run the main job on the sample, its networks better than those of `make full`: a minute or so

@@ -23,7 +23,7 @@ from autoencoders.errors import PipelineError
 from flows.advice import called_from_python
 from flows.ops.automations import HEARTBEAT
 from flows.ops.running import reach_this_machine, running_server
-from flows.ops.temporary import temporary_server
+from flows.ops.temporary import stop_temporary_server, temporary_server
 from tasks.engine.refusals import raising
 
 P = ParamSpec("P")
@@ -34,6 +34,8 @@ DEFAULTS = {
 }
 ANSWER_SECONDS = 10
 """How long a server that is named may take to answer at all."""
+DRAIN_SECONDS = 10
+"""How long Prefect may take at the end to deliver what is left of logs and events."""
 
 
 class Job(Flow[P, R]):
@@ -97,3 +99,9 @@ def delivered(seconds: float) -> bool:
 
     ended = EventsWorker.drain_all(timeout=seconds, at_exit=False)  # of every such service
     return not (isinstance(ended, tuple) and ended[1])
+
+
+def end_prefect() -> None:
+    """Do now what Python would wait for at its end: deliver, and stop a temporary server."""
+    if delivered(DRAIN_SECONDS):
+        stop_temporary_server()

@@ -7,8 +7,9 @@ if not __package__:  # run as a script
     import checkout  # noqa: F401
 
 import dataclasses
-import json
-from collections.abc import Mapping
+import shlex
+import sys
+import webbrowser
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -19,6 +20,7 @@ from rich.progress import Progress
 from autoencoders.settings import REFERENCE, apply_preset
 from flows.catalogue import METHODS
 from flows.denoise import app as denoise_app
+from flows.explaining import explained, last_computed
 from flows.export import app as export_app
 from flows.full import app as full_app
 from flows.full import pipeline
@@ -33,18 +35,18 @@ from flows.options import (
     SettingsOptions,
     run_command,
 )
+from flows.records import MAIN_JOB, at, data_name, duration, metrics_of
 from flows.tables import print_json, print_rows, warner
-from tasks.engine.errors import DamagedError, RunNotFoundError, StoreError
+from tasks.engine.errors import DamagedError, RunNotFoundError
 from tasks.engine.explain import (
-    Explanation,
     estimate,
     estimated_total,
-    explain_key,
     explain_plan,
 )
+from tasks.engine.files import friendly_os_errors
 from tasks.engine.gc import collect_garbage
-from tasks.engine.journal import RunRecord, StepRecord
-from tasks.engine.logs import Warn
+from tasks.engine.handles import write_atomically
+from tasks.engine.journal import run_folder
 from tasks.engine.published import all_runs, find_run, read_published
 from tasks.engine.runner import Planner, input_refs
 from tasks.engine.saving import save_run
@@ -56,8 +58,8 @@ from tasks.resolve import resolve_settings
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 Run = Annotated[str, Parameter(help="A run: its name, the end of its name, or latest.")]
 
-MAIN_JOB = ("full", "")
-"""Names that its flow has in records; earlier versions recorded none."""
+FOR_PROGRAMS = ("epochs", "steps", "noise", "computed", "MSE")
+"""What only programs get of the list of runs: it has 80 columns for people."""
 
 app = App(name="autoencoders", help=__doc__)
 app.command(full_app, name="run")
@@ -130,7 +132,7 @@ def explain(
         names = ", ".join(step.step for step in record.steps)
         raise RunNotFoundError(f"'{stage}': no such step in {record.name}.", f"There are: {names}.")
     earlier = [other for other in all_runs(store, warn) if other.name < record.name]
-    found = [_explained(store, step, earlier) for step in steps]
+    found = [explained(store, step, earlier) for step in steps]
     if as_json:
         print_json([dataclasses.asdict(one) for one in found])
         return
@@ -138,6 +140,9 @@ def explain(
         print(f"{one.label}: {one.reason if not one.differences else 'computed again, because of'}")
         if one.differences:
             print_rows([dataclasses.asdict(difference) for difference in one.differences])
+    if last := last_computed(earlier, steps):
+        command = f"autoencoders explain {shlex.quote(stage)} --run {last.name}"
+        print(f"Last computed in {last.name}: {command}")
 
 
 @app.command
@@ -149,51 +154,77 @@ def runs(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
         if record.flow not in MAIN_JOB:
             continue
         computed = sum(step.state == "Completed" for step in record.steps)
-        metrics = _metrics(store, record, warn) if record.state == "finished" else {}
-        steps = _at(record.settings, "training", "steps") or None
+        metrics = metrics_of(store, record, warn) if record.state == "finished" else {}
+        steps = at(record.settings, "training", "steps") or None
         rows.append(
             {
                 "run": record.name,
                 "state": record.state,
-                "epochs": None if steps else _at(record.settings, "training", "epochs"),
+                "data": data_name(record),
+                "seed": at(record.settings, "seed"),
+                "epochs": None if steps else at(record.settings, "training", "epochs"),
                 "steps": steps,
-                "noise": _at(record.settings, "noise", "factor"),
+                "noise": at(record.settings, "noise", "factor"),
                 "computed": f"{computed}/{len(record.steps)}",
+                "took s": duration(record),
                 **{
-                    f"{method.name} MSE": _at(metrics, method.name, "mse")
+                    f"{method.name} {title}": _rounded(at(metrics, method.name, metric), digits)
+                    for metric, title, digits in (("mse", "MSE", 5), ("psnr", "dB", 2))
                     for method in METHODS
                     if method.trained
                 },
                 "message": record.message.partition("\n")[0],
             }
         )
+    if not as_json:  # a run is named by what is special about its settings
+        rows = [
+            {name: row[name] for name in row if not name.endswith(FOR_PROGRAMS)} for row in rows
+        ]
     print_rows(rows, as_json=as_json)
 
 
 @app.command
-def compare(a: Run, b: Run, *, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
-    """Show two finished runs side by side: the settings that differ, and all metrics."""
+def compare(
+    a: Run,
+    b: Run,
+    *more: Run,
+    html: Annotated[
+        Folder | None, Parameter(help="File for a page with curves and images side by side.")
+    ] = None,
+    artifacts: Artifacts = ARTIFACTS,
+    as_json: Json = False,
+) -> None:
+    """Show finished runs side by side: the settings that differ, all metrics, and whether B and
+    the others are better than A, worse, or not told apart from it, image by image."""
+    from flows.comparison import Comparison  # it loads pandas, which the other commands do without
+
     store, warn = Store(artifacts), warner()
-    first, second = find_run(store, a, warn), find_run(store, b, warn)
-    rows: list[dict[str, Any]] = []
-    settings = [_dotted(record.settings) for record in (first, second)]
-    rows += [
-        {"what": name, "A": settings[0].get(name), "B": settings[1].get(name), "change": None}
-        for name in {**settings[0], **settings[1]}
-        if settings[0].get(name) != settings[1].get(name)
-    ]
-    metrics = [_metrics(store, record, warn) for record in (first, second)]
-    for method in METHODS:
-        scores = [_at(one, method.name) or {} for one in metrics]
-        for name in {**scores[0], **scores[1]}:
-            value, other = _at(scores[0], name), _at(scores[1], name)
-            if not isinstance(value if other is None else other, int | float | None):
-                continue  # intervals and comparisons: numbers alone can be subtracted
-            change = None if value is None or other is None else other - value
-            rows.append({"what": f"{method.name} {name}", "A": value, "B": other, "change": change})
+    found = Comparison(store, [find_run(store, name, warn) for name in (a, b, *more)], warn)
     if not as_json:
-        print(f"A: {first.name}\nB: {second.name}")
-    print_rows(rows, as_json=as_json)
+        for letter, run in zip(found.letters, found.runs, strict=True):
+            print(f"{letter}: {run.name}")
+    print_rows(found.rows() if as_json else found.table(), as_json=as_json)
+    for line in [] if as_json else found.conclusions():
+        print(line)
+    for doubt in found.doubts():
+        warn(doubt)
+    if html is not None:
+        with friendly_os_errors(html.parent):
+            write_atomically(html.absolute(), found.page().encode())
+        if not as_json:
+            print(html.absolute())
+
+
+@app.command
+def report(run: Run = "latest", *, artifacts: Artifacts = ARTIFACTS) -> None:
+    """Open the report of a finished run in the browser, if there is one; print its path."""
+    store = Store(artifacts)
+    record = find_run(store, run, warner())
+    read_published(store, record, "report.html")
+    path = run_folder(store, record.name).absolute() / "report.html"
+    if sys.stdout.isatty():
+        webbrowser.open(path.as_uri())
+    print(path)
 
 
 @app.command
@@ -252,39 +283,8 @@ def save(run: Run, folder: Annotated[Folder, Parameter(help="A new or empty fold
     print(f"{record.name} is in {save_run(store, record, folder)}")
 
 
-def _explained(store: Store, step: StepRecord, earlier: list[RunRecord]) -> Explanation:
-    if step.state == "Cached":
-        return Explanation(step.step, "taken from the cache", [])
-    try:
-        parts = store.manifest(step.stage, step.key).parts
-    except StoreError as error:
-        return Explanation(step.step, f"what it was computed from is lost: {error.problem}", [])
-    return explain_key(store, step.step, parts, earlier)
-
-
-def _metrics(store: Store, record: RunRecord, warn: Warn) -> dict[str, Any]:
-    """Return the metrics of a finished run; none, with a warning, if they cannot be read."""
-    try:
-        found = json.loads(read_published(store, record, "metrics.json"))
-    except DamagedError as error:
-        warn(f"{error.problem} The run's metrics are left out.")
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _at(value: Any, *names: str) -> Any:
-    """Return what nested mappings have under these names; None if they have nothing there."""
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _dotted(settings: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        inner = _dotted(value) if isinstance(value, dict) else {"": value}
-        flat.update({f"{name}.{key}".rstrip("."): item for key, item in inner.items()})
-    return flat
+def _rounded(value: Any, digits: int) -> float | None:
+    return round(value, digits) if isinstance(value, float) else None
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def score_methods(
         made = score_method(step, files, settings, method, own_noise=own_noise)
         for place, name in (
             ("scores", "scores.parquet"), ("levels", "levels.parquet"), ("facts", "facts.json"),
-            ("first", "first.npy"), ("extremes", "extremes.npy"),
+            ("first", "first.npy"), ("extremes", "extremes.npy"), ("gallery", "gallery.npy"),
         ):  # fmt: skip
             files[f"{place}/{method.name}"] = made[name]
         if method.name == "pca":
@@ -85,11 +85,16 @@ def examination(settings: ResolvedSettings, *, slow: bool, own_noise: bool) -> E
         "images": evaluation.images if slow else 0,
         "metrics": {metric.name: metric.function for metric in METRICS},
         "corruptions": {} if own_noise else corruptions,
-        "factors": sorted({*FACTORS, noise.factor}),
+        "factors": noise_levels(noise.factor),
         "curve_images": evaluation.curve_images,
         "curve_metrics": CURVE_METRICS,
         "seed": settings.seed,
     }
+
+
+def noise_levels(factor: float) -> list[float]:
+    """Return the noise factors at which methods are tried, that of the run among them."""
+    return sorted({*FACTORS, factor})
 
 
 def gaussian_factor(settings: ResolvedSettings, own_noise: bool) -> float | None:

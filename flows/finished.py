@@ -37,6 +37,11 @@ class FinishedRun:
         return {one.name: found[one.name] for one in METHODS if one.name in found}
 
     @property
+    def report(self) -> Path:
+        """The page of the run, one HTML file that can be sent on."""
+        return self.folder / "report.html"
+
+    @property
     def figures(self) -> dict[str, Path]:
         """The PNG files, by the name of the figure."""
         return self._files("figures/*.png")

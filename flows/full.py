@@ -6,6 +6,11 @@ Run it with `python flows/full.py`, or `python flows/full.py --help` for every o
 if not __package__:  # run as a script
     import checkout  # noqa: F401
 
+from flows.starting import announce
+
+if __name__ == "__main__":
+    announce("Loading Prefect")
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +20,9 @@ from cyclopts import App
 from autoencoders.errors import PipelineError
 from autoencoders.settings import REFERENCE, PresetName, ResolvedSettings, Settings, apply_preset
 from flows.advice import REFUSALS
-from flows.by_hand import job
+from flows.by_hand import end_prefect, job
 from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, Figure
+from flows.display import watching
 from flows.evaluation import Files, score_methods
 from flows.finished import FinishedRun
 from flows.naming import run_name, tag_run
@@ -31,7 +37,9 @@ from flows.options import (
     SettingsOptions,
     run_command,
 )
+from flows.outcome import print_outcome
 from flows.recipe import has_own_noise
+from flows.reporting import write_report
 from flows.results import Results, said_noise
 from tasks.add_noise import add_noise
 from tasks.draw_contact_sheet import draw_contact_sheet
@@ -41,6 +49,7 @@ from tasks.engine.refusals import telling
 from tasks.engine.runner import Steps
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
+from tasks.engine.tracing import Tracing
 from tasks.find_files import find_files
 from tasks.ingest import ingest
 from tasks.prepare import prepare
@@ -51,7 +60,8 @@ from tasks.train import train
 SPLITS = ("train", "test")
 FIRST_IMAGES = 20
 """Images of each split on the contact sheet."""
-INTERNAL = ("images/", "labels/", "scores/", "levels/", "facts/", "first/", "extremes/", "groups")
+INTERNAL = ("images/", "labels/", "scores/", "levels/", "facts/", "first/", "extremes/", "groups",
+            "gallery/")  # fmt: skip
 """Files so named are not published in the run's folder: they are large, or part of another one."""
 
 
@@ -67,10 +77,12 @@ def pipeline(step: Steps, data: Mapping[str, ArtifactRef], settings: ResolvedSet
         Every file that was made, by what it is.
     """
     files: Files = {}
-    prepare_images(step, files, data, settings)
-    train_networks(step, files, settings)
-    score_methods(step, files, settings, own_noise=has_noisy_twins(data, settings))
-    draw_figures(step, files, said_noise(data, settings), settings)
+    trace = Tracing(step, data)
+    prepare_images(trace, files, data, settings)
+    train_networks(trace, files, settings)
+    score_methods(trace, files, settings, own_noise=has_noisy_twins(data, settings))
+    draw_figures(trace, files, said_noise(data, settings), settings)
+    write_report(trace, files, data, settings)
     return files
 
 
@@ -219,9 +231,12 @@ def main(
 ) -> None:
     """Run the whole pipeline."""
     apply_preset(preset, settings)  # settings that contradict it are refused before a server starts
-    run = full(data, preset, settings, artifacts)
-    print(run.summary())
-    print(f"Everything is in {run.folder}, also as {artifacts.absolute() / 'latest'}")
+    with watching() as display:
+        run = full(data, preset, settings, artifacts)
+        if display is not None:
+            display.status("Handing the log to Prefect's server")
+            end_prefect()
+    print_outcome(run, Store(artifacts))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from autoencoders.settings import PresetName, Settings
 from flows.advice import USER_ERRORS, in_words, read_in, resume
-from flows.by_hand import delivered
+from flows.by_hand import DRAIN_SECONDS, delivered
+from flows.starting import announced
 from flows.terminal import end_now, leave, output_errors, prepare_output
 
 HOME = Path(__file__).resolve().parents[1]
@@ -59,13 +60,11 @@ Model = Annotated[
 RunsIn = Annotated[Artifacts, Parameter(help="Folder in which runs are looked up.")]
 SettingsOptions = Annotated[Settings, Parameter(name="*")]
 
-DRAIN_SECONDS = 10
-"""How long Prefect may take at the end to deliver what is left of logs and events."""
-
 
 def run_command(app: App) -> None:
     """Run a command line and exit with its code: 0, 1 for an error in the data or the store, 2 for
     one in the command line, 129, 130, 141 or 143 if it was stopped, 141 by a closed pipe."""
+    announced()
     prepare_output()
     # Prefect's engine ends a flow at SIGTERM and then raises the signal again, for this handler;
     # without one the process would die on the spot and leave its temporary server behind

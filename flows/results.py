@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from autoencoders.settings import ResolvedSettings
@@ -31,7 +31,7 @@ class Results:
     files: Mapping[str, ArtifactRef]
     """What was made, by what it is."""
     settings: ResolvedSettings
-    lineage: str
+    lineage: str = ""
     """Which step read what, in Markdown."""
 
     def metrics(self) -> dict[str, Any]:
@@ -71,15 +71,15 @@ class Results:
             "| --- | --- |" + " ---: |" * (len(rows[0]) - 2),
             *("| " + " | ".join(row.values()) + " |" for row in rows),
             "",
-            f"{metrics['images']:,} test images of {shape}, {self._noise()}, "
-            f"{training_in_words(settings.model_dump())}, seed {settings.seed}.",
+            f"{metrics['images']:,} test images of {shape}, {self.noise()}, {self.training()}, "
+            f"seed {settings.seed}.",
             "",
             "All methods are compared with the clean images. PSNR is that of the mean MSE, in "
             "parentheses its 95 % interval over draws of test images; `metrics.json` has the "
             "intervals of all, paired differences between methods, and the mean of the per-image "
             "PSNR, `per_image.parquet` every image, `per_class.csv` every class.",
             "",
-            *self.remarks(),
+            *(line for text in self.remarks() for line in (text, "")),
             "Weights:",
             "",
             *(f"- {line}" for line in self.epochs()),
@@ -98,8 +98,13 @@ class Results:
         ]
         return "\n".join(lines)
 
-    def _noise(self) -> str:
+    def noise(self) -> str:
+        """Say which noise it is, and what the denoiser learned from."""
         return OWN if has_own_noise(self.data) else noise_in_words(self.settings.model_dump())
+
+    def training(self) -> str:
+        """Say how long and with what the networks were trained."""
+        return training_in_words(self.settings.model_dump())
 
     def remarks(self) -> list[str]:
         """Say what the numbers stand on, and what they mean, a paragraph each."""
@@ -108,8 +113,7 @@ class Results:
             for name in ("linear_codes.csv", "models/autoencoder_layers.csv")
         )
         own_noise = "robustness.csv" not in self.files
-        found = remarks(self.metrics(), codes, layers, own_noise=own_noise)
-        return [line for text in found for line in (text, "")]
+        return remarks(self.metrics(), codes, layers, own_noise=own_noise)
 
     def summary_file(self) -> str:
         """Return `summary.md`: the summary, the figures beside it, the lineage."""
@@ -124,6 +128,11 @@ class Results:
         return [
             Page("summary", "Results of the run", self.summary() + embedded(figures)),
             Page("metrics", "Metrics on the test images", rows),
+            Page(
+                "report",
+                "The report of the run; copy its address into the browser",
+                PurePosixPath("report.html"),
+            ),
             Page("data", "What was recognised in the data", inspection_table(self.inspection())),
         ]
 

@@ -7,6 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+MIN_WIDTHS = {"run": 24}
+"""Characters that a column keeps where there is little room."""
+
 
 def print_rows(rows: list[dict[str, Any]], *, as_json: bool = False) -> None:
     """Print rows as a table for people, or as JSON."""
@@ -22,6 +25,7 @@ def print_rows(rows: list[dict[str, Any]], *, as_json: bool = False) -> None:
         table.add_column(
             name.replace(" ", "\n"), justify="right" if number else "left", overflow="fold",
             no_wrap=number or name in ("state", "step", "kind"),
+            min_width=MIN_WIDTHS.get(name),
         )  # fmt: skip
     for row in rows:
         table.add_row(*(_formatted(row[name]) for name in shown))

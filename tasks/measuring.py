@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from autoencoders.images.gallery import as_shown, gallery_rows
 from autoencoders.metrics.ranks import ranked
 from autoencoders.metrics.spread import Spread
 from autoencoders.randomness import generator
@@ -62,6 +63,8 @@ def measure(
     - `first.npy` has the first test images as restored, float32 (m, h, w, c).
     - `extremes.npy` has the best, the median and the worst image, each clean and restored,
       float32 (6, h, w, c).
+    - `gallery.npy` has some test images at each level of the first noise, or as they are if there
+      is none, as restored and as a page shows them, uint8 (levels, n, h, w, 3).
     - `facts.json` has how much images differ from each other, clean and restored (of a network
       that always answers the same, the restored ones do not); what was learned, as far as it is
       single numbers; and why the method was left out, here null.
@@ -79,6 +82,7 @@ def measure(
     scores = _score(output, test, restore, rows, measures, spreads)
     write_table(scores, output.folder / "scores.parquet")
     _write_pictures(output, test, restore, rows, ranked(scores["psnr"].to_numpy()))
+    np.save(output.folder / "gallery.npy", np.stack([*_gallery(test, exam, restore)]))
     measures |= {name: metric.load() for name, metric in exam["curve_metrics"].items()}
     levels = list(_score_levels(test["clean"], exam, restore, measures))
     _write_levels(output, levels)
@@ -93,6 +97,7 @@ def write_nothing(output: Output, exam: Exam, reason: str) -> None:
     write_table(empty, output.folder / "scores.parquet")
     for name in ("first.npy", "extremes.npy"):
         np.save(output.folder / name, np.empty((0, 1, 1, 1), np.float32))
+    np.save(output.folder / "gallery.npy", np.empty((0, 0, 1, 1, 3), np.uint8))
     _write_levels(output, [])
     _write_facts(output, {}, {}, reason)
 
@@ -151,6 +156,20 @@ def _write_pictures(
     np.save(output.folder / "first.npy", np.concatenate(first))
     pairs = [next(_pairs(test, restore, rows[[place]])) for place in ranks.values()]
     np.save(output.folder / "extremes.npy", np.concatenate([one for pair in pairs for one in pair]))
+
+
+def _gallery(test: Test, exam: Exam, restore: Restore) -> Iterator[NDArray[np.uint8]]:
+    """Yield the images of the gallery at each level, as they are shown."""
+    clean, given = (np.load(test[name].path, mmap_mode="r") for name in ("clean", "given"))
+    levels = exam["factors"] if exam["corruptions"] else []
+    rows = gallery_rows(clean.shape, max(1, len(levels)))
+    for name in list(exam["corruptions"])[:1]:
+        corrupt = exam["corruptions"][name].load()
+        for level in levels:
+            rng = generator(exam["seed"], "noise", "gallery")
+            yield as_shown(restore(corrupt(clean[rows], level, rng)))
+    if not exam["corruptions"]:
+        yield as_shown(restore(given[rows]))
 
 
 def _score_levels(

@@ -16,6 +16,8 @@ from tasks.formats.keras_files import save_network
 from tasks.runtime import import_tensorflow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from autoencoders.models.training import Trainer
@@ -69,6 +71,7 @@ def train(
     fit, held_out = split_validation(len(source), training.validation_fraction, seed)
     # One array if both are the same file, as for the plain autoencoder: read once per batch
     aim = source if inputs.sha256 == targets.sha256 else np.load(targets.path, mmap_mode="r")
+    output.log(f"{role}: {len(fit):,} images to train on, {len(held_out):,} to validate on")
     import_tensorflow(training.threads, output.log)
     from autoencoders.models.network import build_network
     from autoencoders.models.optimisers import make_optimizer
@@ -150,11 +153,16 @@ def _train_epochs(
         share = len(history) / epochs
         output.progress(share, f"{role}: resuming after epoch {len(history)}")
 
+    def moved(images: int) -> "Callable[[int], None]":
+        return lambda seen: output.progress((len(history) + seen / images) / epochs)
+
     started, done_before = time.monotonic(), len(history)
     for epoch in range(len(history), epochs):
         begun, steps = time.monotonic(), length.steps_of(epoch)
-        loss = trainer.train_epoch(data.learned, data.targets, data.fit, epoch, steps)
         images = min(len(data.fit), steps * trainer.batch_size)
+        loss = trainer.train_epoch(
+            data.learned, data.targets, data.fit, epoch, steps, moved(images)
+        )
         speed = images / (time.monotonic() - begun)
         val_loss = trainer.validate(data.validated, data.targets, data.held_out)
         if keep == "best" and all(val_loss < earlier for _, earlier in history):
@@ -162,10 +170,11 @@ def _train_epochs(
         history.append((loss, val_loss))
         _save(checkpoint, trainer, history, best)
         mean = (time.monotonic() - started) / (epoch + 1 - done_before)
+        left = f", {_clock(mean * (epochs - epoch - 1))} left" if epoch + 1 < epochs else ""
         output.progress(
             (epoch + 1) / epochs,
             f"{role}: epoch {epoch + 1}/{epochs}, loss {loss:.5f}, val_loss {val_loss:.5f}, "
-            f"{speed:,.0f} images/s, {_clock(mean * (epochs - epoch - 1))} left",
+            f"best {min(one for _, one in history):.5f}, {speed:,.0f} images/s{left}",
         )
     return history, best
 
@@ -201,4 +210,4 @@ def _write(output: Output, role: str, network: Any, history: "History") -> None:
 
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d} min"
+    return f"{minutes}:{rest:02d}"

@@ -32,7 +32,7 @@ STEPS = [
     "train autoencoder", "train denoiser", *(f"score {method}" for method in METHODS[:9]),
     "measure codes", "score autoencoder", "score denoiser", "evaluate", "draw loss curves",
     "draw reconstructions", "draw noise", "draw denoising", "draw architecture",
-    "draw score distribution", "draw robustness", "draw class scores", "draw extremes",
+    "draw score distribution", "draw robustness", "draw class scores", "draw extremes", "report",
 ]  # fmt: skip
 """The steps of the main job, in order."""
 SMALL = ("--image.height", 12, "--image.width", 12, "--training.epochs", 2)

@@ -1,6 +1,6 @@
 """Training an image-to-image network that can stop after any epoch and resume to the same bits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -107,6 +107,7 @@ class Trainer:
         indices: Indices,
         epoch: int,
         steps: int | None = None,
+        seen: Callable[[int], None] = lambda images: None,
     ) -> float:
         """Train once on every image of `indices`, in the order of this epoch.
 
@@ -116,6 +117,7 @@ class Trainer:
             indices: int64 (m,): the images to train on.
             epoch: Which epoch this is, from 0.
             steps: If given, after how many steps the epoch ends, where it has more.
+            seen: Called after each step with the number of images so far.
 
         Returns:
             The mean squared error over these images, with the weights as they were at each step.
@@ -137,6 +139,7 @@ class Trainer:
                     DIVERGED_ADVICE,
                 )
             total += loss * len(batch[0])  # weighted, since the last batch may be smaller
+            seen(min(len(order), (step + 1) * self.batch_size))
         return total / len(order)
 
     def validate(self, inputs: Images, targets: Images, indices: Indices) -> float:

@@ -30,6 +30,8 @@ EPHEMERAL = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1",
              "PREFECT__SERVER_FINAL": "1"}  # fmt: skip
 """What Prefect sets for a temporary server: no pages, and only the services that runs need."""
 
+_processes: list[subprocess.Popen[bytes]] = []
+
 
 def temporary_server() -> Mapping[Any, str]:
     """Return the settings that lead to the temporary server of this process, which runs then.
@@ -43,6 +45,14 @@ def temporary_server() -> Mapping[Any, str]:
         _started.cache_clear()
     url, _ = _started(arguments)
     return {PREFECT_API_URL: url, PREFECT_UI_URL: ""}  # it has no pages to which a log could link
+
+
+def stop_temporary_server() -> None:
+    """Stop the temporary server of this process now, if there is one, instead of at its end."""
+    for process in _processes:
+        _stop(process)
+    _processes.clear()
+    _started.cache_clear()
 
 
 @functools.cache  # a notebook that calls a flow twice has one
@@ -59,7 +69,8 @@ def _started(settings: tuple[tuple[str, str], ...]) -> tuple[str, subprocess.Pop
             start_new_session=True,
             env={**os.environ, **dict(settings), **EPHEMERAL, "PYTHONPATH": path},
         )
-    atexit.register(_stop, process)
+    _processes.append(process)
+    atexit.register(stop_temporary_server)
     try:
         httpx.get(f"{url}/health", timeout=STARTUP_TIMEOUT, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 F = TypeVar("F", bound=Callable[..., None])
 Report = Callable[[str, float | None], None]
-"""Receives a line for people and, for long work, the share that is done, from 0 to 1."""
+"""Receives a line for people, or none (""), and, for long work, the share that is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Output:
         """Tell people something in one line."""
         self._report(line, None)
 
-    def progress(self, share: float, line: str) -> None:
-        """Say in one line how far the stage is; `share` runs from 0 to 1."""
+    def progress(self, share: float, line: str = "") -> None:
+        """Say how far the stage is: `share` runs from 0 to 1; without a line, only bars move."""
         self._report(line, share)
 
     def require_space(self, size: int) -> None:

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
@@ -13,13 +13,13 @@ from .progress import tolerating_server_errors
 
 @dataclass(frozen=True)
 class Page:
-    """One artifact on Prefect's pages: Markdown, or a table."""
+    """One artifact on Prefect's pages: Markdown, a table, or the address of a file of the run."""
 
     key: str
     """Lower-case letters, digits and dashes."""
     description: str
-    content: str | Sequence[dict[str, str]]
-    """Markdown, or rows of a table."""
+    content: str | Sequence[dict[str, str]] | PurePosixPath
+    """Markdown, rows of a table, or a file by its place in the run's folder."""
 
 
 def show(pages: Iterable[Page], folder: Path) -> None:
@@ -29,18 +29,20 @@ def show(pages: Iterable[Page], folder: Path) -> None:
     """
     with tolerating_server_errors("results"):
         for page in pages:
-            if isinstance(page.content, str):
+            if isinstance(page.content, PurePosixPath):
+                _link(folder / page.content, page.key, page.description)
+            elif isinstance(page.content, str):
                 create_markdown_artifact(page.content, key=page.key, description=page.description)
             else:
                 create_table_artifact(
                     list(page.content), key=page.key, description=page.description
                 )
-        create_link_artifact(
-            folder.as_uri(),
-            key="run-folder",
-            link_text=str(folder),
-            description="The run's files; copy the path, browsers open no folders from a page",
-        )
+        _link(folder, "run-folder",
+              "The run's files; copy the path, browsers open no folders from a page")  # fmt: skip
+
+
+def _link(path: Path, key: str, description: str) -> None:
+    create_link_artifact(path.as_uri(), key=key, link_text=str(path), description=description)
 
 
 def embedded(figures: Iterable[ArtifactRef]) -> str:

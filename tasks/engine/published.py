@@ -1,8 +1,9 @@
 """The folders of finished runs: links to what stages published, and what people read first."""
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -185,17 +186,54 @@ def published_files(store: Store, record: RunRecord) -> dict[str, FileEntry]:
     Raises:
         DamagedError: If its manifest is gone or was damaged.
     """
-    path = run_folder(store, record.name) / MANIFEST
-    try:
-        return _RunManifest.model_validate_json(read_file(path)).files
-    except (OSError, ValidationError) as error:
-        raise DamagedError(f"{path}: missing or damaged.") from error
+    return _manifest_of(store, record).files
+
+
+def published_inputs(store: Store, record: RunRecord) -> dict[str, FileEntry]:
+    """Return the content of the user's files that a finished run has read, by role.
+
+    Raises:
+        DamagedError: If its manifest is gone or was damaged.
+    """
+    return _manifest_of(store, record).inputs
+
+
+def previous_run(
+    store: Store, record: RunRecord, same_flow: Sequence[str], warn: Warn = log_warning
+) -> RunRecord | None:
+    """Find the last finished run before this one that had the same data, byte by byte.
+
+    Args:
+        store: Where runs are.
+        record: A finished run.
+        same_flow: Names of flows that count.
+        warn: Receives what is wrong with records that are skipped.
+
+    Returns:
+        None if there is none.
+    """
+    data = _manifest_of(store, record).inputs
+    for run in reversed(finished_runs(store, warn)):
+        if run.name < record.name and run.flow in same_flow:
+            with contextlib.suppress(DamagedError):  # then it is no run to compare with
+                if _manifest_of(store, run).inputs == data:
+                    return run
+    return None
 
 
 class _RunManifest(BaseModel):
     """Of the manifest of a run, what names its files."""
 
+    inputs: dict[str, FileEntry]
     files: dict[str, FileEntry]
+
+
+def _manifest_of(store: Store, record: RunRecord) -> _RunManifest:
+    path = run_folder(store, record.name) / MANIFEST
+    try:
+        return _RunManifest.model_validate_json(read_file(path))
+    except (OSError, ValidationError) as error:
+        raise DamagedError(f"{path}: missing or damaged.") from error
 
 
 def _manifest(

@@ -1,7 +1,7 @@
 """Two ways through the same pipeline: running its steps, and planning them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, Protocol
@@ -20,6 +20,7 @@ from .prefect_task import prefect_task
 from .retries import with_retries
 from .stage import stage_of
 from .store import Store
+from .watching import current_watcher
 
 P = ParamSpec("P")
 StageFunction = Callable[Concatenate[Output, P], None]
@@ -54,6 +55,7 @@ class Runner:
             Exception: Whatever the stage raised.
         """
         started = time.monotonic()
+        current_watcher().begins(label)
         stage = stage_of(function)
         inputs = stage.bind(*args, **kwargs)
         key = stage.key_parts(inputs).key
@@ -62,7 +64,9 @@ class Runner:
             state: State = prefect_task(stage)(  # type: ignore[assignment]
                 str(self.store.root), label, inputs, key, self.limits, return_state=True
             )
-        self.journal.end(state.name or "", round(time.monotonic() - started, 3))
+        seconds = round(time.monotonic() - started, 3)
+        self.journal.end(state.name or "", seconds)
+        current_watcher().ends(label, state.name or "", seconds)
         artifact = Artifact.model_validate(state.result(), strict=False)
         if (context := FlowRunContext.get()) is not None:
             # Prefect draws arrows between tasks by the addresses of their results in memory; ours
@@ -105,7 +109,7 @@ class Planner:
         """Plan one step."""
         stage = stage_of(function)
         inputs = stage.bind(*args, **kwargs)
-        if any(ref.uri.startswith(PENDING) for _, ref in references(inputs)):
+        if is_pending(ref for _, ref in references(inputs)):
             self.steps.append(PlannedStep(label, stage.name, "depends", None))
             return PendingArtifact(stage=stage.name, key="", files={})
         parts = stage.key_parts(inputs)
@@ -116,6 +120,11 @@ class Planner:
             return PendingArtifact(stage=stage.name, key="", files={})
         self.steps.append(PlannedStep(label, stage.name, "cached", parts))
         return artifact
+
+
+def is_pending(refs: Iterable[ArtifactRef]) -> bool:
+    """Return whether a step has yet to write one of these files, of a pipeline that is planned."""
+    return any(ref.uri.startswith(PENDING) for ref in refs)
 
 
 def input_refs(paths: Mapping[str, Path]) -> dict[str, ArtifactRef]:

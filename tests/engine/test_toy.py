@@ -17,6 +17,7 @@ from tasks.engine.runner import Planner, input_refs
 from tasks.engine.sources import track
 from tasks.engine.store import Store
 from tasks.engine.verify import verify_store
+from tasks.engine.watching import watched_by
 from tests.engine.toy import pipeline, toy
 from tests.support import HOME
 
@@ -91,6 +92,30 @@ def test_a_second_run_takes_everything_from_the_cache(run):
     """Prefect itself reports the state `Cached`."""
     assert run() == ("15", {"double": "Completed", "add": "Completed"})
     assert run() == ("15", {"double": "Cached", "add": "Cached"})
+
+
+def test_a_watcher_is_told_of_every_step(run):
+    """When it begins and how it ended, within the process of the run; before and after, nothing."""
+
+    class Notes(list):
+        def begins(self, step):
+            self.append(step)
+
+        def says(self, line):
+            self.append(line)
+
+        def moves(self, share):
+            self.append(share)
+
+        def ends(self, step, state, seconds):
+            self.append((step, state, seconds > 0))
+
+    notes = Notes()
+    with watched_by(notes):
+        run()
+    run()
+
+    assert notes == ["double", ("double", "Completed", True), "add", ("add", "Completed", True)]
 
 
 def test_a_changed_setting_recomputes_only_what_receives_it(run):

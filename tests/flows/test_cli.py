@@ -1,6 +1,7 @@
 """The command line beside the flows, on a store that real runs have filled."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from flows import cli
 from tasks.engine.journal import unfinished_runs
 from tasks.engine.published import finished_runs
 from tasks.engine.store import Store
-from tests.support import METHODS, SMALL, STEPS, Project, contents
+from tests.support import METHODS, SMALL, STEPS, Project, contents, write_dataset
 
 IN_PROCESS = {"exit_on_error": False, "print_error": False, "result_action": "return_value"}
 OPTIONS = (*SMALL[:4], "--training.epochs", 1, "--noise.factor", 0.3)
@@ -72,7 +73,7 @@ def test_plan_names_the_function_that_changed(project):
 
     assert {step: row["state"] for step, row in rows.items() if row["state"] != "cached"} == {
         **{f"score {method}": "compute" for method in METHODS},
-        **dict.fromkeys(["measure codes", "evaluate", *SHOWN], "depends"),
+        **dict.fromkeys(["measure codes", "evaluate", *SHOWN, "report"], "depends"),
     }  # fmt: skip
     assert rows["score denoiser"]["why"] == "psnr of autoencoders/metrics/quality.py changed"
 
@@ -91,7 +92,7 @@ def test_an_edited_helper_is_computed_with_and_explained(project):
         undo()
 
     assert [step.step for step in done if step.state == "Completed"] == [
-        "draw reconstructions", "draw noise", "draw denoising",
+        "draw reconstructions", "draw noise", "draw denoising", "draw extremes",
     ]  # fmt: skip
     assert before != after
     assert explained["differences"] == [
@@ -112,6 +113,18 @@ def test_explain_names_the_input_that_changed(project):
     assert [one["differences"][0]["name"] for one in found] == ["noise.factor"] * 2
 
 
+def test_explain_of_a_cached_run_offers_the_run_that_computed(project):
+    """With the command that shows it."""
+    folder, run = project.folder, project.run
+    runs = finished_runs(Store(folder / "artifacts"))
+    shown = run("cli.py", "explain", "ingest", "--run", runs[1].name)
+
+    assert shown.splitlines() == [
+        "ingest: taken from the cache",
+        f"Last computed in {runs[0].name}: autoencoders explain ingest --run {runs[0].name}",
+    ]
+
+
 def test_explain_knows_its_steps(project):
     """An unknown name is answered with the known ones."""
     run = project.run
@@ -127,11 +140,52 @@ def test_runs_lists_every_run(project):
 
     assert [row["noise"] for row in rows[:2]] == [0.5, 0.3]
     assert rows[0]["computed"] == f"{len(STEPS)}/{len(STEPS)}"
-    assert rows[1]["computed"] == "11/20"
+    assert rows[1]["computed"] == "21/31"
     assert all(0 < row["denoiser MSE"] < 1 for row in rows)
     shown = run("cli.py", "runs")
-    assert f"{rows[0]['denoiser MSE']:.5g}" in shown
+    for name in ("data", "seed", "took s", "denoiser dB"):
+        assert f"{rows[0][name]:,.5g}" if name == "took s" else str(rows[0][name]) in shown
+    assert rows[0]["data"] == "data"
     assert rows[0]["run"][:15] in shown
+
+
+def test_compare_writes_a_page(project, tmp_path):
+    """One file with both runs, their images side by side, and a verdict for each network."""
+    first, second = (
+        record.name for record in finished_runs(Store(project.folder / "artifacts"))[:2]
+    )
+    page = tmp_path / "compared.html"
+    shown = project.run("cli.py", "compare", first, second, first, "--html", page)
+    html = page.read_text()
+
+    assert shown.splitlines()[-1] == str(page)
+    assert re.search(r"^denoiser, B against A: (better|worse|not told apart), .*dB", shown, re.M)
+    assert "denoiser, C against A: the same" in shown
+    assert html.count("<script") == 1
+    assert html.count('<img src="data:image/png') == 7
+    assert re.findall(r'(?:src|href)="(?!data:)', html) == []
+
+
+def test_runs_of_other_data_are_not_compared_image_by_image(project, tmp_path):
+    """Metrics are shown, a reason is given, and no verdict."""
+    where = ["--artifacts", tmp_path / "artifacts"]  # a copy: the run would be one more for others
+    shutil.copytree(project.folder / "artifacts", where[1], symlinks=True)
+    data = write_dataset(tmp_path / "data", side=12, test=30)
+    project.run("full.py", "--data", data, *OPTIONS, *where)
+    first = finished_runs(Store(where[1]))[0].name
+    rows = json.loads(project.run("cli.py", "compare", first, "latest", "--json", *where))
+
+    assert {row["what"] for row in rows} >= {"denoiser mse", "denoiser psnr"}
+    assert not any("against" in row["what"] for row in rows)
+
+
+def test_report_prints_where_the_page_is(project):
+    """Of the latest run, or of the one named; of none that is unknown."""
+    run, runs = project.run, project.folder / "artifacts" / "runs"
+    first = finished_runs(Store(project.folder / "artifacts"))[0].name
+
+    assert run("cli.py", "report", first).strip() == str(runs / first / "report.html")
+    assert "no finished run" in run("cli.py", "report", "unknown", code=1)
 
 
 def test_compare_shows_what_differs(project):

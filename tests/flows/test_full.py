@@ -18,7 +18,7 @@ from tasks.resolve import resolve_threads
 from tasks.runtime import import_tensorflow
 from tests.support import HOME, METHODS, SMALL, STEPS, contents, states, write_dataset
 
-PUBLISHED = 26
+PUBLISHED = 27
 """How many files a run's folder has beside `run.json`."""
 
 
@@ -177,11 +177,14 @@ def test_old_runs_are_removed_by_a_variable(twice, tmp_path, run_flow):
 
 
 def test_the_last_lines_say_where_the_results_are(twice):
-    """With the main figures, so nobody has to look for them."""
-    folder, first, _ = twice
+    """With the main figures, and how they differ from those of the last run of the same data."""
+    folder, first, second = twice
 
     assert f"{folder / 'artifacts' / 'latest'}" in first.stdout
-    assert re.search(r"\| denoiser \| .* \| 0\.\d{5} \|", first.stdout)
+    assert re.search(r"^denoiser +0\.\d{5} .*dB$", first.stdout, re.MULTILINE)
+    assert "Last run" not in first.stdout
+    assert re.search(r"^denoiser .* dB +same$", second.stdout, re.MULTILINE)
+    assert re.search(r"Last run of these data: \S+ \(the same settings\)\.", second.stdout)
 
 
 def test_the_networks_can_be_loaded_by_keras_alone(twice):

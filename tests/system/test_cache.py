@@ -38,7 +38,7 @@ TRAININGS = {"train autoencoder", "train denoiser"}
 SCORES = {step for step in STEPS if step.startswith("score ")}
 DRAWINGS = {step for step in STEPS if step.startswith("draw ")}
 COMPARED = {"evaluate", "draw score distribution", "draw robustness", "draw class scores",
-            "draw extremes"}  # fmt: skip
+            "draw extremes", "report"}  # fmt: skip
 """Steps that put all methods side by side."""
 
 
@@ -205,7 +205,7 @@ def test_no_edit_of_engine_or_flows_changes_a_key(project):
                      [("code", "autoencoders.figures.image_rows:CELL")], id="figure constant"),
         pytest.param(editing("autoencoders/models/network.py", "32, \"relu\"", "16, \"relu\""), (),
                      TRAININGS | {"score autoencoder", "score denoiser", "evaluate"}
-                     | DRAWINGS - {"draw noise"},
+                     | DRAWINGS - {"draw noise"} | {"report"},
                      [("code", "autoencoders.models.network:build_network")], id="network"),
         pytest.param(editing(NOISE, "noisy += images", "noisy += images * 1"),
                      (), {"add noise train", "add noise test"} | SCORES,  # each draws noise too
@@ -245,9 +245,9 @@ def test_no_edit_of_engine_or_flows_changes_a_key(project):
                                  "draw architecture"},
                      [("input", "files.train_data"), ("input", "files.train_labels")],
                      id="input reordered"),
-        pytest.param(compress, (), {"ingest"}, [("input", "files.test_data")],
+        pytest.param(compress, (), {"ingest", "report"}, [("input", "files.test_data")],
                      id="same numbers, other file"),
-        pytest.param(update_matplotlib, (), DRAWINGS, [("library", "matplotlib")],
+        pytest.param(update_matplotlib, (), DRAWINGS | {"report"}, [("library", "matplotlib")],
                      id="library version"),
     ],
 )  # fmt: skip
