@@ -21,6 +21,7 @@ from flows.catalogue import METHODS
 from flows.denoise import app as denoise_app
 from flows.export import app as export_app
 from flows.full import app as full_app
+from flows.champion_commands import Json, add_commands
 from flows.full import pipeline
 from flows.inspect_data import inspect_data
 from flows.options import (
@@ -34,7 +35,7 @@ from flows.options import (
     run_command,
 )
 from flows.tables import print_json, print_rows, warner
-from tasks.engine.errors import DamagedError, RunNotFoundError, StoreError
+from tasks.engine.errors import AliasDamagedError, DamagedError, RunNotFoundError, StoreError
 from tasks.engine.explain import (
     Explanation,
     estimate,
@@ -49,11 +50,10 @@ from tasks.engine.published import all_runs, find_run, read_published
 from tasks.engine.runner import Planner, input_refs
 from tasks.engine.saving import save_run
 from tasks.engine.store import Store
-from tasks.engine.verify import verify_store
+from tasks.engine.verify import verify_aliases, verify_store
 from tasks.find_files import find_files
 from tasks.resolve import resolve_settings
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 Run = Annotated[str, Parameter(help="A run: its name, the end of its name, or latest.")]
 
 MAIN_JOB = ("full", "")
@@ -63,6 +63,7 @@ app = App(name="autoencoders", help=__doc__)
 app.command(full_app, name="run")
 app.command(denoise_app, name="denoise")
 app.command(export_app, name="export")
+add_commands(app)
 
 
 @app.command
@@ -203,7 +204,10 @@ def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
         damaged = verify_store(
             store, lambda done, total: bar.update(task, completed=done, total=total), warn
         )
-    print_rows([dataclasses.asdict(one) for one in damaged], as_json=as_json)
+    unsound = verify_aliases(store)
+    print_rows([dataclasses.asdict(one) for one in [*damaged, *unsound]], as_json=as_json)
+    if unsound:
+        raise AliasDamagedError(unsound[0].problem)
     if damaged:
         raise DamagedError(
             f"{len(damaged)} damaged, and removed.",

@@ -34,6 +34,7 @@ from tasks.add_noise import add_noise
 from tasks.draw_contact_sheet import draw_contact_sheet
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.logs import run_logger
+from tasks.engine.manifest import Artifact
 from tasks.engine.refusals import telling
 from tasks.engine.runner import Steps
 from tasks.engine.runs import Run
@@ -80,25 +81,46 @@ def prepare_images(
     step: Steps, files: Files, data: Mapping[str, ArtifactRef], settings: ResolvedSettings
 ) -> None:
     """Check the user's files, make images of them, and give every image a noisy twin."""
-    noise = settings.noise
-    tables = step(
-        "ingest", ingest, files=data, image=settings.image, reading=settings.reading,
+    tables = read_files(step, "ingest", data, settings)
+    files["inspection.json"] = tables["inspection.json"]
+    twins = has_noisy_twins(data, settings)
+    kept = {name: tables[f"{name}.parquet"] for name in table_names(twins=twins)}
+    make_images(step, files, kept, settings, twins=twins)
+
+
+def table_names(*, twins: bool) -> list[str]:
+    """Return which tables there are of images."""
+    return [*SPLITS, *(f"{split}_noisy" for split in SPLITS if twins)]
+
+
+def read_files(
+    step: Steps, label: str, data: Mapping[str, ArtifactRef], settings: ResolvedSettings
+) -> Artifact:
+    """Check files, and write them as tables of train and test images."""
+    return step(
+        label, ingest, files=data, image=settings.image, reading=settings.reading,
         seed=settings.seed if "data" in data else 0,  # two sets need no splitting
     )  # fmt: skip
-    files["inspection.json"] = tables["inspection.json"]
+
+
+def make_images(
+    step: Steps, files: Files, tables: Files, settings: ResolvedSettings, *, twins: bool
+) -> None:
+    """Make images of tables, and give every image a noisy twin unless it has one."""
+    noise = settings.noise
     made = step(
         "contact sheet", draw_contact_sheet, images=FIRST_IMAGES,
-        tables={split: tables[f"{split}.parquet"] for split in SPLITS},
+        tables={split: tables[split] for split in SPLITS},
     )  # fmt: skip
     files["figures/contact_sheet.png"] = made["contact_sheet.png"]
     for split in SPLITS:
-        made = step(f"prepare {split}", prepare, table=tables[f"{split}.parquet"])
+        made = step(f"prepare {split}", prepare, table=tables[split])
         files[f"images/{split}/clean"] = made["images.npy"]
         files[f"labels/{split}"] = made["labels.npy"]
         files[f"labels/{split}/classes"] = made["classes.json"]
-    if has_noisy_twins(data, settings):
+    if twins:
         for split in SPLITS:
-            made = step(f"prepare noisy {split}", prepare, table=tables[f"{split}_noisy.parquet"])
+            made = step(f"prepare noisy {split}", prepare, table=tables[f"{split}_noisy"])
             files[f"images/{split}/noisy"] = made["images.npy"]
         return
     for split in SPLITS:

@@ -9,72 +9,29 @@ import contextlib
 import datetime
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
-from pydantic import Field, ValidationError
-
+from .decisions import Decision, Target, mentioned_runs, read_decision
 from .errors import AliasDamagedError, DamagedError, MovedError, NoTargetError
-from .files import friendly_os_errors, json_digest, read_file, sha256_of
+from .files import friendly_os_errors, read_file, sha256_of
 from .handles import sync
-from .journal import RUN_NAME, is_finished, run_folder
+from .journal import is_finished, run_folder
 from .locks import marking, try_lock, unlock
 from .logs import run_logger
-from .manifest import Digest, Record
 from .rooms import entries, room
 from .store import Store
 from .waiting import erase, holder, sign, wait_for
 
 ALIASES = "aliases"
-ALIAS_VERSION = 1
-"""Raise it when the form of a decision changes."""
 FORMER = 5
 """How many former targets stay in the store beside the present one, to go back to."""
 FILE = re.compile(r"[0-9]{8}\.json")
-NAMED_RUN = re.compile(rb'"run": ?"([0-9]{8}-[0-9]{6}-[A-Za-z0-9-]+)"')
 
 
-class Target(Record):
-    """What an alias names: a run, and which of its files, by content."""
-
-    run: Annotated[str, Field(pattern=RUN_NAME)]
-    files: dict[str, Digest]
-    """sha256 by place in the folder of the run."""
-
-
-class Decision(Record):
-    """One decision about an alias, whether it moved it or not."""
-
-    version: Annotated[int, Field(ge=1, le=ALIAS_VERSION)] = ALIAS_VERSION
-    number: Annotated[int, Field(ge=1)]
-    previous: str
-    """sha256 of the file of the decision before it; empty for the first one."""
-    at: str
-    """ISO 8601, UTC."""
-    by: str
-    """The run that decided; empty if somebody did by hand."""
-    event: str
-    """What was decided, in a word."""
-    over: int
-    """Number of the decision that had set what the alias named then; 0 if it named nothing."""
-    target: Target | None
-    """What it names from now on; None leaves it as it is."""
-    facts: dict[str, Any]
-    """Why: JSON values."""
-    digest: Digest
-    """sha256 of all the above."""
-
-    @classmethod
-    def sealed(cls, **fields: Any) -> Self:
-        """Build a decision with its digest."""
-        draft = cls(**fields, digest="0" * 64)
-        return draft.model_copy(update={"digest": draft.expected_digest()})
-
-    def expected_digest(self) -> str:
-        """Return what `digest` must be."""
-        return json_digest(self.model_dump(mode="json", exclude={"digest"}), sort_keys=True)
+Write = Callable[[str, Mapping[str, Any], Target | None, str], Decision]
 
 
 class Alias:
@@ -93,7 +50,13 @@ class Alias:
             AliasDamagedError: At one that cannot be read.
         """
         for path in reversed(self._paths()):
-            yield _read(path)
+            yield read_decision(path)
+
+    def readable(self) -> Iterator[Decision]:
+        """Yield all decisions but those that are damaged, newest first."""
+        for path in reversed(self._paths()):
+            with contextlib.suppress(AliasDamagedError):
+                yield read_decision(path)
 
     def current(self) -> Decision | None:
         """Return the decision that has set what the alias names; None if it names nothing.
@@ -112,36 +75,67 @@ class Alias:
         target: Target | None = None,
         by: str = "",
     ) -> Decision:
-        """Write a decision down, and thereby move the alias if it has a target.
+        """Write a decision down, and thereby move the alias if it has a target; see `deciding`."""
+        with self.deciding(over) as write:
+            return write(event, facts, target, by)
+
+    @contextlib.contextmanager
+    def deciding(self, over: int | None) -> Iterator[Write]:
+        """Let nobody else decide within the block, in which one decision is written.
 
         Args:
-            event: What was decided, in a word.
-            facts: Why.
             over: Number of the decision which set what the alias named when this was decided; 0 if
-                it named nothing. None moves it whatever it names, even if that is unknown.
-            target: What it names from now on; None leaves it.
-            by: The run that decided.
+                it named nothing. None writes whatever it names, even if that is unknown.
+
+        Yields:
+            A function of the event in a word, the facts, the target or None, and the run that
+            decides. It raises NoTargetError if the target is no finished run, DamagedError if a
+            file of it is not what it says; nothing is written then.
 
         Raises:
-            MovedError: If the alias names something else by now; nothing is written.
-            NoTargetError: If the target is no finished run.
-            DamagedError: If a file of the target is not what it says.
+            MovedError: If the alias names something else by now.
         """
-        with self._alone(), marking(self.store, alone=False), friendly_os_errors(self.store.root):
+        with self._alone(), friendly_os_errors(self.store.root):
             now = self._number_of_current(tolerant=over is None)
             if over is not None and now != over:
                 raise MovedError(f"{self.name}: was moved meanwhile, by decision {now}.")
-            if target is not None:
-                require_intact(self.store, target)
-            paths = self._paths()
-            decision = Decision.sealed(
-                number=1 + (int(paths[-1].stem) if paths else 0),
-                previous=sha256(read_file(paths[-1])).hexdigest() if paths else "",
-                at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                by=by, event=event, over=now, target=target, facts=dict(facts),
-            )  # fmt: skip
-            self._write(decision)
+
+            def write(
+                event: str, facts: Mapping[str, Any], target: Target | None, by: str
+            ) -> Decision:
+                with marking(self.store, alone=False):  # garbage collection waits
+                    if target is not None:
+                        require_intact(self.store, target)
+                    return self._append(event, facts, target, by, now)
+
+            yield write
+
+    def _append(
+        self, event: str, facts: Mapping[str, Any], target: Target | None, by: str, over: int
+    ) -> Decision:
+        paths = self._paths()
+        decision = Decision.sealed(
+            number=1 + (int(paths[-1].stem) if paths else 0),
+            previous=sha256(read_file(paths[-1])).hexdigest() if paths else "",
+            at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            by=by, event=event, over=over, target=target, facts=dict(facts),
+        )  # fmt: skip
+        self._write(decision)
         return decision
+
+    def former(self) -> Target | None:
+        """Return what the alias named before it first named what it names now; None if nothing.
+
+        So going back twice goes back two targets, and not to and fro.
+        """
+        current = self.current()
+        if current is None or current.target is None:
+            return None
+        found = {one.number: one for one in self.decisions()}
+        run = current.target.run
+        first = min(n for n, one in found.items() if one.target and one.target.run == run)
+        before = found.get(found[first].over)
+        return before.target if before else None
 
     def _number_of_current(self, *, tolerant: bool) -> int:
         try:
@@ -196,11 +190,11 @@ class Alias:
         found: dict[str, None] = {}
         for path in reversed(self._paths()):
             try:
-                target = _read(path).target
+                target = read_decision(path).target
             except AliasDamagedError:
                 if not found:
                     raise
-                found |= dict.fromkeys(_mentioned(path))
+                found |= dict.fromkeys(mentioned_runs(path))
                 continue
             if target is not None:
                 found[target.run] = None
@@ -215,7 +209,7 @@ class Alias:
             for path in self._paths():
                 number += 1
                 try:
-                    decision = _read(path)
+                    decision = read_decision(path)
                     if (decision.number, decision.previous) != (number, previous):
                         found.append(f"{path}: does not follow the decision before it.")
                 except DamagedError as error:
@@ -251,21 +245,3 @@ def require_intact(store: Store, target: Target) -> None:
             raise DamagedError(f"{path}: missing or not readable.", "") from error
         if found != digest:
             raise DamagedError(f"{path}: changed after it was published.", "")
-
-
-def _read(path: Path) -> Decision:
-    try:
-        decision = Decision.model_validate_json(read_file(path))
-    except (OSError, ValidationError) as error:
-        raise AliasDamagedError(f"{path}: no decision, or damaged.") from error
-    if decision.digest != decision.expected_digest() or path.stem != f"{decision.number:08}":
-        raise AliasDamagedError(f"{path}: changed after it was written.")
-    return decision
-
-
-def _mentioned(path: Path) -> set[str]:
-    """Return the runs that a damaged decision still names."""
-    try:
-        return {found.decode() for found in NAMED_RUN.findall(read_file(path))}
-    except OSError:
-        return set()

@@ -22,10 +22,10 @@ class Page:
     """Markdown, or rows of a table."""
 
 
-def show(pages: Iterable[Page], folder: Path) -> None:
+def show(pages: Iterable[Page], folder: Path | None) -> None:
     """Put pages, and a link to the run's folder, on Prefect's pages of the flow run under way.
 
-    A server that does not answer costs no more than a warning.
+    Without a folder there is no link. A server that does not answer costs no more than a warning.
     """
     with tolerating_server_errors("results"):
         for page in pages:
@@ -35,12 +35,13 @@ def show(pages: Iterable[Page], folder: Path) -> None:
                 create_table_artifact(
                     list(page.content), key=page.key, description=page.description
                 )
-        create_link_artifact(
-            folder.as_uri(),
-            key="run-folder",
-            link_text=str(folder),
-            description="The run's files; copy the path, browsers open no folders from a page",
-        )
+        if folder is not None:
+            create_link_artifact(
+                folder.as_uri(),
+                key="run-folder",
+                link_text=str(folder),
+                description="The run's files; copy the path, browsers open no folders from a page",
+            )
 
 
 def embedded(figures: Iterable[ArtifactRef]) -> str:

@@ -69,3 +69,10 @@ def read_batches(path: Path, size: int) -> Iterator[NDArray[Any]]:
     del array  # the pages that a map has touched count as memory: a new one each time
     for start in range(0, count, rows):
         yield np.array(np.load(path, mmap_mode="r")[start : start + rows])
+
+
+def read_rows(path: Path, rows: NDArray[np.int64], size: int) -> Iterator[NDArray[Any]]:
+    """Yield copies of chosen rows, some at a time, `size` bytes at most or one row."""
+    step = batch_rows(np.load(path, mmap_mode="r")[:1].nbytes, size)
+    for start in range(0, len(rows), step):
+        yield np.load(path, mmap_mode="r")[rows[start : start + step]]

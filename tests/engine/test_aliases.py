@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from tasks.engine.aliases import FORMER, Alias, Target, aliases
+from tasks.engine.aliases import FORMER, Alias, aliases
+from tasks.engine.decisions import Target
 from tasks.engine.errors import AliasDamagedError, DamagedError, MovedError, NoTargetError
 from tasks.engine.gc import collect_garbage
 from tasks.engine.journal import finished_runs
