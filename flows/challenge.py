@@ -133,8 +133,7 @@ class Challenge:
         files["evidence/class_counts.json"] = made["class_counts.json"]
         if champion is None:
             return []
-        clean, noisy = self._pair(MAIN)
-        errors = self._scored("champion", champion.files[NETWORK], clean, noisy, MAIN)
+        errors = self._scored("champion", champion.files[NETWORK], MAIN)
         made = self.step(
             "measure drift", measure_drift,
             before=_profile(champion.files, champion.files["evidence/errors.parquet"]),
@@ -164,20 +163,19 @@ class Challenge:
         files, champion = self.files, self.champion
         scores: dict[str, Files] = {"champion": {}, "challenger": {}}
         for name in self._comparisons():
-            clean, noisy = self._pair(name)
             networks = {"challenger": files[NETWORK]}
             if champion is None:  # what the first one must beat are the noisy images themselves
-                scores["champion"][name] = self._score("noisy images", clean, noisy, name)
+                scores["champion"][name] = self._score("noisy images", self._pair(name)[1], name)
             else:
                 networks["champion"] = champion.files[NETWORK]
             for who, network in networks.items():
-                scores[who][name] = self._scored(who, network, clean, noisy, name)
+                scores[who][name] = self._scored(who, network, name)
         files["evidence/errors.parquet"] = scores["challenger"][MAIN]
         labels = files["evidence/test_labels.npy"]
         made = self.step(
             "decide", decide, champion=scores["champion"], challenger=scores["challenger"],
             baseline=self._baseline(), labels=labels, classes=files["labels/test/classes"],
-            by_class=champion is not None, margin=self.margin if champion else 0.0,
+            first=champion is None, margin=self.margin if champion else 0.0,
             retrain=self.retrain, seed=self.settings.seed,
         )  # fmt: skip
         found: dict[str, Any] = json.loads(made["decision.json"].path.read_bytes())
@@ -214,30 +212,33 @@ class Challenge:
     def _pair(self, name: str) -> tuple[ArtifactRef, ArtifactRef]:
         """Return the clean and the noisy images of a comparison."""
         files, noise = self.files, self.settings.noise
-        own = name == OWN
+        own, drawn = name == OWN, f"noisy/{name}"
         clean = files[f"images/{OWN}/clean" if own else "evidence/test.npy"]
         if self.twins:
             return clean, files[f"images/{OWN}/noisy" if own else "evidence/test_noisy.npy"]
-        made = self.step(
-            f"add noise: {name}", add_noise, images=clean, split=name, seed=self.settings.seed,
-            noise=_scaled(noise, NEIGHBOURS.get(name, 1.0)), corrupt=CORRUPTIONS[noise.kind],
-        )  # fmt: skip
-        return clean, made["images.npy"]
+        if drawn not in files:
+            made = self.step(
+                f"add noise: {name}", add_noise, images=clean, split=name, seed=self.settings.seed,
+                noise=_scaled(noise, NEIGHBOURS.get(name, 1.0)), corrupt=CORRUPTIONS[noise.kind],
+            )  # fmt: skip
+            files[drawn] = made["images.npy"]
+        return clean, files[drawn]
 
-    def _scored(
-        self, who: str, network: ArtifactRef, clean: ArtifactRef, noisy: ArtifactRef, name: str
-    ) -> ArtifactRef:
-        """Restore images by a network, and score them."""
-        made = self.step(
-            f"restore by {who}: {name}", restore, images=noisy, network=network,
-            threads=self.settings.training.threads,
-        )  # fmt: skip
-        return self._score(who, clean, made["images.npy"], name)
+    def _scored(self, who: str, network: ArtifactRef, name: str) -> ArtifactRef:
+        """Restore the images of a comparison by a network, and score them."""
+        scores = f"scores/{who}/{name}"
+        if scores not in self.files:
+            made = self.step(
+                f"restore by {who}: {name}", restore, images=self._pair(name)[1], network=network,
+                threads=self.settings.training.threads,
+            )  # fmt: skip
+            self.files[scores] = self._score(who, made["images.npy"], name)
+        return self.files[scores]
 
-    def _score(self, who: str, clean: ArtifactRef, restored: ArtifactRef, name: str) -> ArtifactRef:
+    def _score(self, who: str, restored: ArtifactRef, name: str) -> ArtifactRef:
         made = self.step(
-            f"score {who}: {name}", score, clean=clean, restored=restored, metrics=COMPARED,
-            threads=self.settings.training.threads,
+            f"score {who}: {name}", score, clean=self._pair(name)[0], restored=restored,
+            metrics=COMPARED, threads=self.settings.training.threads,
         )  # fmt: skip
         return made["scores.parquet"]
 
@@ -252,12 +253,11 @@ class Challenge:
             clean=files["images/train/clean"], method=FunctionRef(f"{BASELINE}:fit"),
             images=LEARNS_FROM, noise_factor=settings.noise.factor, seed=settings.seed,
         )["learned.npz"]  # fmt: skip
-        clean, noisy = self._pair(MAIN)
         made = self.step(
-            f"restore by linear map: {MAIN}", apply, images=noisy,
+            f"restore by linear map: {MAIN}", apply, images=self._pair(MAIN)[1],
             method=FunctionRef(f"{BASELINE}:restore"), learned=learned,
         )  # fmt: skip
-        return {MAIN: self._score("linear map", clean, made["images.npy"], MAIN)}
+        return {MAIN: self._score("linear map", made["images.npy"], MAIN)}
 
 
 def _profile(files: Mapping[str, ArtifactRef], errors: ArtifactRef) -> Files:

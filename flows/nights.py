@@ -69,22 +69,26 @@ class Night:
 
     def text(self, figure: str = "![nights](figures/nights.png)") -> str:
         """Return the retraining in Markdown."""
-        warnings = [line for text in self._warnings() for line in (f"> **Warning:** {text}", "")]
+        warnings = [line for text in self.warnings() for line in (f"> **Warning:** {text}", "")]
         lines = [
             f"# Retraining: {self.event}", "", *warnings,
             *(f"- {reason}" for reason in self.reasons), "",
             self._images(), "",
-            *_table("Challenger against champion", checks_table(self.facts["checks"])),
+            *_table(f"Challenger against {self._rival()}", checks_table(self.facts["checks"])),
             *_table("Drift from the champion's data", drift_table(self.facts["drift"])),
             *_table("All decisions, newest first", story_table(self.rows)),
             figure, "",
         ]  # fmt: skip
         return "\n".join(lines)
 
-    def _warnings(self) -> list[str]:
+    def warnings(self) -> list[str]:
+        """Return what is odd about the data or the challenger."""
         found = [ref for name, ref in self.files.items() if name.endswith("inspection.json")]
         texts = [one["text"] for ref in found for one in read_inspection(ref)["warnings"]]
         return [*texts, *self.facts["warnings"]]
+
+    def _rival(self) -> str:
+        return "the champion" if self.champion else "the noisy images, as there is no champion yet"
 
     def _images(self) -> str:
         counts = self.facts["images"]

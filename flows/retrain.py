@@ -145,6 +145,7 @@ def _hold(
         facts |= {
             "given": given(run.data),
             "champion": champion and {"run": champion.run, "sha256": champion.sha256},
+            "challenger": challenge.files[NETWORK].sha256 if NETWORK in challenge.files else None,
             "data": {name: ref.sha256 for name, ref in run.data.items()},
             "retrain": rules.model_dump(mode="json"),
         }
@@ -201,6 +202,8 @@ def _conclude(run: Run, challenge: Challenge, event: str, facts: dict[str, Any])
     with alias.deciding(champion.number if champion else 0) as write:
         folder = run.store.root / "runs" / name
         night = Night(event, name, facts, folder, rows, champion.run if champion else None, files)
+        for warning in night.warnings():
+            run_logger().warning("%s", warning)
         run.publish(
             {place: ref for place, ref in files.items() if place.startswith(KEPT)},
             {"summary.md": night.text(), "decision.json": night.decision_file()},

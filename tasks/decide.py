@@ -27,7 +27,7 @@ def decide(
     baseline: Mapping[str, ArtifactRef],
     labels: ArtifactRef,
     classes: ArtifactRef,
-    by_class: bool,
+    first: bool,
     margin: float,
     retrain: "RetrainSettings",
     seed: int,
@@ -42,7 +42,7 @@ def decide(
         baseline: Scores of a classical method; `unseen` alone, or nothing.
         labels: Labels of the unseen images, int64 (n,), or (0,).
         classes: The name of each label, from 0 on; null where the numbers say it.
-        by_class: Whether it must be no worse for any class.
+        first: Whether there is no champion yet: what counts is then the error of all images alone.
         margin: The gain, in dB, that counts as one.
         retrain: What else a challenger must reach.
         seed: The run's seed.
@@ -58,8 +58,9 @@ def decide(
     below = baseline.get(MAIN)
     numbers, names = np.load(labels.path), json.loads(classes.path.read_bytes())
     verdict = verdict_on(
-        main["mse"], main["ssim"], {name: pair["mse"] for name, pair in pairs.items()},
-        (numbers if names is None else np.array(names)[numbers]) if by_class else None,
+        main["mse"], None if first else main["ssim"],
+        {name: pair["mse"] for name, pair in pairs.items()},
+        None if first else numbers if names is None else np.array(names)[numbers],
         None if below is None else Pair(_column(below, "mse"), main["mse"].challenger),
         Rules(margin, retrain.tolerance, retrain.images, strict=retrain.baseline == "refuse"),
         generator(seed, "decision"),

@@ -54,7 +54,7 @@ def of_values(measure: str, before: Values, now: Values, *, ks: float, psi: floa
     index, real = stability_index(counts[0], counts[1])
     far = tested.pvalue < CHANCE and tested.statistic > ks
     return Drift(
-        measure, _mean(one), _mean(two), float(tested.statistic), index,
+        measure, _mean(before), _mean(now), float(tested.statistic), index,
         bool(far or (real and index > psi)),
     )  # fmt: skip
 
