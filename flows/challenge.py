@@ -8,9 +8,9 @@ from typing import Any
 from autoencoders.errors import PipelineError
 from autoencoders.retraining import RetrainSettings
 from autoencoders.settings import NoiseSettings, ResolvedSettings
-from flows.catalogue import CORRUPTIONS, METRICS
+from flows.catalogue import CORRUPTIONS, METHODS, METRICS
 from flows.champion import NETWORK, Champion
-from flows.full import Files, has_noisy_twins, make_images, read_files, table_names
+from flows.full import Files, has_noisy_twins, make_images, read_files, table_names, train_network
 from tasks.add_noise import add_noise
 from tasks.apply import apply
 from tasks.choose_unseen import choose_unseen
@@ -24,8 +24,8 @@ from tasks.merge import merge
 from tasks.profile import profile
 from tasks.restore import restore
 from tasks.score import score
-from tasks.train import train
 
+[DENOISER] = (one for one in METHODS if one.name == "denoiser")
 COMPARED = {one.name: one.function for one in METRICS if one.name in ("mse", "ssim")}
 NEIGHBOURS = {"weaker noise": 0.8, "stronger noise": 1.25}
 """By name, what the noise factor is multiplied by."""
@@ -146,17 +146,10 @@ class Challenge:
 
     def train(self) -> None:
         """Train the challenger."""
-        files, settings = self.files, self.settings
         goes_on = self.champion is not None and self.retrain.start == "champion"
-        made = self.step(
-            "train challenger", train, inputs=files["images/train/noisy"],
-            targets=files["images/train/clean"], role="denoiser", seed=settings.seed,
-            training=settings.training,
-            noise_factor=settings.noise.factor if settings.denoiser.fresh_noise else None,
-            initial=self.champion.files[NETWORK] if self.champion and goes_on else None,
-        )  # fmt: skip
-        files[NETWORK] = made["denoiser.keras"]
-        files["history/denoiser.csv"] = made["history.csv"]
+        initial = self.champion.files[NETWORK] if self.champion and goes_on else None
+        label = "train challenger"
+        train_network(self.step, self.files, self.settings, DENOISER, label, initial)
 
     def compare(self) -> dict[str, Any]:
         """Score champion and challenger on the same images and noise; return the decision."""

@@ -62,7 +62,7 @@ def require_champion(store: Store) -> Champion:
     if found is None:
         raise PipelineError(
             f"{store.root}: there is no champion yet.",
-            "`python flows/retrain.py` trains the first one.",
+            "Train the first one (`autoencoders retrain`), or use --model latest.",
         )
     return found
 

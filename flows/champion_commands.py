@@ -1,4 +1,4 @@
-"""`autoencoders champion` and `autoencoders rollback`."""
+"""`autoencoders retrain`, `champion` and `rollback`."""
 
 from typing import Annotated
 
@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from flows.champion import CHAMPION, NETWORK, require_champion, roll_back
 from flows.options import ARTIFACTS, Artifacts
+from flows.retrain import app as retrain_app
 from flows.tables import print_json, print_rows
 from tasks.engine.aliases import Alias
 from tasks.engine.journal import run_folder
@@ -56,7 +57,8 @@ def rollback(
 
 
 def add_commands(app: App) -> None:
-    """Make both commands of `app`."""
+    """Make all three commands of `app`."""
+    app.command(retrain_app, name="retrain")
     app.command(champion)
     app.command(rollback)
 

@@ -18,10 +18,10 @@ from rich.progress import Progress
 
 from autoencoders.settings import REFERENCE, apply_preset
 from flows.catalogue import METHODS
+from flows.champion_commands import Json, add_commands
 from flows.denoise import app as denoise_app
 from flows.export import app as export_app
 from flows.full import app as full_app
-from flows.champion_commands import Json, add_commands
 from flows.full import pipeline
 from flows.inspect_data import inspect_data
 from flows.options import (

@@ -15,7 +15,7 @@ from autoencoders.errors import PipelineError
 from autoencoders.settings import REFERENCE, PresetName, ResolvedSettings, Settings, apply_preset
 from flows.advice import REFUSALS
 from flows.by_hand import job
-from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, METRICS
+from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, METRICS, Method
 from flows.finished import FinishedRun
 from flows.naming import run_name, tag_run
 from flows.ops.machine import operations
@@ -151,20 +151,29 @@ def train_networks(step: Steps, files: Files, settings: ResolvedSettings) -> Non
     """Train one network per trained method: what goes in differs, and may be the network."""
     for method in METHODS:
         if method.trained:
-            group = settings.denoiser if method.reads == "noisy" else settings.autoencoder
-            fresh_noise = method.reads == "noisy" and settings.denoiser.fresh_noise
-            made = step(
-                f"train {method.name}", train, inputs=files[f"images/train/{method.reads}"],
-                targets=files["images/train/clean"], role=method.name, seed=settings.seed,
-                training=settings.training,
-                noise_factor=settings.noise.factor if fresh_noise else None,
-                noise_spread=settings.denoiser.noise_spread if fresh_noise else 0,
-                sizes=None if group.network == "reference" else settings.residual,
-                skip=group.network == "unet",
-            )  # fmt: skip
-            files[f"models/{method.name}.keras"] = made[f"{method.name}.keras"]
-            files[f"history/{method.name}.csv"] = made["history.csv"]
+            made = train_network(step, files, settings, method, f"train {method.name}")
             files[f"models/{method.name}_layers.csv"] = made["layers.csv"]
+
+
+def train_network(
+    step: Steps, files: Files, settings: ResolvedSettings, method: Method, label: str,
+    initial: ArtifactRef | None = None,
+) -> Artifact:  # fmt: skip
+    """Train the network of one method, from the weights of `initial` if there is one."""
+    group = settings.denoiser if method.reads == "noisy" else settings.autoencoder
+    fresh_noise = method.reads == "noisy" and settings.denoiser.fresh_noise
+    made = step(
+        label, train, inputs=files[f"images/train/{method.reads}"],
+        targets=files["images/train/clean"], role=method.name, seed=settings.seed,
+        training=settings.training,
+        noise_factor=settings.noise.factor if fresh_noise else None,
+        noise_spread=settings.denoiser.noise_spread if fresh_noise else 0,
+        sizes=None if group.network == "reference" else settings.residual,
+        skip=group.network == "unet", initial=initial,
+    )  # fmt: skip
+    files[f"models/{method.name}.keras"] = made[f"{method.name}.keras"]
+    files[f"history/{method.name}.csv"] = made["history.csv"]
+    return made
 
 
 def score_methods(step: Steps, files: Files, settings: ResolvedSettings) -> None:

@@ -115,9 +115,9 @@ def test_a_challenger_below_the_baseline_is_warned_of_or_refused():
 def test_decisions_on_other_images_rarely_promote_too_little_and_find_three_margins(
     gain, least, most
 ):
-    """Each of 80 decisions sees other images; the gain of all images there are is known.
+    """Each of 200 decisions sees other images; the gain of all images there are is known.
     `python -m tests.bench.decisions` does the same with networks that are trained."""
-    promoted = [decided(pair(gain, count=400, seed=seed, spread=0.2)).promote
-                for seed in range(80)]  # fmt: skip
+    promoted = [decided(pair(gain, count=200, seed=seed, spread=0.15)).promote
+                for seed in range(200)]  # fmt: skip
 
     assert least <= np.mean(promoted) < most + 1e-9

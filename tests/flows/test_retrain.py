@@ -9,8 +9,10 @@ import pytest
 from autoencoders.retraining import RetrainingSettings, least_gain
 from autoencoders.settings import PRESETS
 from flows.champion import CHAMPION, champion_of, roll_back
+from flows.networks import choose_run
 from flows.retrain import retrain
 from tasks.engine.aliases import Alias
+from tasks.engine.files import sha256_of
 from tasks.engine.gc import collect_garbage
 from tasks.engine.journal import run_folder
 from tasks.engine.store import Store
@@ -60,6 +62,15 @@ def test_the_first_challenger_becomes_champion(first):
     assert json.loads((night.folder / "decision.json").read_text())["event"] == "promoted"
     assert "# Retraining: promoted" in (night.folder / "summary.md").read_text()
     assert not (artifacts / "latest").exists()
+
+
+def test_the_champion_is_what_denoise_uses(first):
+    """By its name, with the sha256 that was promoted; a network that was changed is refused."""
+    _, artifacts, night = first
+    chosen = choose_run(CHAMPION, artifacts)
+
+    assert chosen.name == night.run
+    assert sha256_of(chosen.network("denoiser")) == champion_of(Store(artifacts)).sha256
 
 
 def test_the_same_again_is_nothing_new(again):
