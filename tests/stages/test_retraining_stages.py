@@ -7,6 +7,7 @@ import pytest
 
 from autoencoders.errors import PipelineError
 from tasks.choose_unseen import choose_unseen
+from tasks.draw_nights import draw_nights
 from tasks.engine.files import reference
 from tasks.engine.handles import Output
 from tasks.find_inbox import find_inbox
@@ -162,3 +163,15 @@ def test_an_inbox_is_what_is_in_it(tmp_path):
     assert set(found["set"]) == {"data", "labels"}
     with pytest.raises(PipelineError, match="no such folder"):
         find_inbox(tmp_path / "missing")
+
+
+def test_the_figure_of_all_nights_needs_no_number(output):
+    """The first decision has no drift, a stop no gain, and what was done by hand neither."""
+    none = dict.fromkeys(("gain", "low", "high", "margin", "psi", "ks"))
+    first = {**none, "gain": 2.0, "low": 1.9, "high": 2.1, "margin": 0.0}
+    rows = [{**first, "event": "promoted"}, {**none, "event": "rolled back"},
+            {**none, "event": "stopped", "psi": 0.5, "ks": 0.3}]  # fmt: skip
+    draw_nights(output, [{**row, "date": "2026-01-01 03:00"} for row in rows])
+
+    assert (output.folder / "nights.png").read_bytes().startswith(b"\x89PNG")
+    draw_nights(output, [{**none, "event": "refused", "date": "2026-01-01 03:00"}])
