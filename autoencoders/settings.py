@@ -211,7 +211,8 @@ def apply_preset(preset: PresetName, given: Settings | None = None) -> Settings:
         PipelineError: If the merged settings contradict each other.
     """
     merged = PRESETS[preset].model_dump()
-    changes = {} if given is None else given.model_dump(exclude_unset=True)
+    ours = set(Settings.model_fields)
+    changes = {} if given is None else given.model_dump(exclude_unset=True, include=ours)
     if "epochs" in (length := changes.get("training", {})):
         length.setdefault("steps", 0)
     for name, value in changes.items():

@@ -13,8 +13,9 @@ from contextvars import ContextVar
 from typing import Any, Literal, get_args, get_origin
 
 from autoencoders.errors import PipelineError
-from autoencoders.settings import Settings
+from autoencoders.retraining import RetrainingSettings
 from tasks.engine.errors import (
+    AliasDamagedError,
     DiskFullError,
     EngineError,
     NotWritableError,
@@ -29,6 +30,10 @@ COMMANDS: dict[type[Exception], str] = {
         "Free some space (`autoencoders gc --keep-last 3` with the same --artifacts may help), or "
         "give another folder with --artifacts, and run again; finished steps are kept."
     ),
+    AliasDamagedError: (
+        "Put the file back from a copy, or say which run is the champion: `autoencoders rollback "
+        "--to RUN`."
+    ),
     NotWritableError: "Make it writable, or give another folder with --artifacts, and run again.",
     PlaceError: (
         "Remove what is in the way, or give another folder with --artifacts, and run again."
@@ -38,7 +43,9 @@ RESUME = (
     "Nothing is lost: fix the cause and run it again. It resumes from the last finished step; a "
     "training resumes from its last finished epoch."
 )
-ARGUMENTS = ("data", "artifacts", "preset", "input", "output", "model", "shifts", "format")
+ARGUMENTS = (
+    "data", "artifacts", "preset", "inbox", "input", "output", "model", "shifts", "format",
+)  # fmt: skip
 """Options of jobs that are parameters of the same name; all others are settings."""
 
 Place = Literal["command line", "Python", "deployment"]
@@ -70,7 +77,11 @@ def resume() -> str:
 
 def in_words(error: PipelineError | EngineError) -> str:
     """Return the message of an error, in the words of the place where it is read."""
-    text = f"{error.problem} {COMMANDS.get(type(error), error.advice)}".strip()
+    return in_place(f"{error.problem} {COMMANDS.get(type(error), error.advice)}".strip())
+
+
+def in_place(text: str) -> str:
+    """Return a text that names options in the words of the place where it is read."""
     return text if _PLACE.get() == "command line" else in_parameters(text)
 
 
@@ -95,7 +106,7 @@ def in_parameters(text: str) -> str:
 def _fields() -> dict[str, Any]:
     """Return the type of each setting, by the name of its option."""
     fields: dict[str, Any] = dict.fromkeys(ARGUMENTS)
-    for group, field in Settings.model_fields.items():
+    for group, field in RetrainingSettings.model_fields.items():
         inner = getattr(field.annotation, "model_fields", None)
         if inner is None:
             fields[group] = field.annotation

@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from autoencoders.settings import REFERENCE, apply_preset
 from flows.catalogue import METHODS
+from flows.champion_commands import Json, add_commands
 from flows.denoise import app as denoise_app
 from flows.explaining import explained, last_computed
 from flows.export import app as export_app
@@ -37,7 +38,7 @@ from flows.options import (
 )
 from flows.records import MAIN_JOB, at, data_name, duration, metrics_of
 from flows.tables import print_json, print_rows, warner
-from tasks.engine.errors import DamagedError, RunNotFoundError
+from tasks.engine.errors import AliasDamagedError, DamagedError, RunNotFoundError
 from tasks.engine.explain import (
     estimate,
     estimated_total,
@@ -51,11 +52,10 @@ from tasks.engine.published import all_runs, find_run, read_published
 from tasks.engine.runner import Planner, input_refs
 from tasks.engine.saving import save_run
 from tasks.engine.store import Store
-from tasks.engine.verify import verify_store
+from tasks.engine.verify import verify_aliases, verify_store
 from tasks.find_files import find_files
 from tasks.resolve import resolve_settings
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 Run = Annotated[str, Parameter(help="A run: its name, the end of its name, or latest.")]
 
 FOR_PROGRAMS = ("epochs", "steps", "noise", "computed", "MSE")
@@ -65,6 +65,7 @@ app = App(name="autoencoders", help=__doc__)
 app.command(full_app, name="run")
 app.command(denoise_app, name="denoise")
 app.command(export_app, name="export")
+add_commands(app)
 
 
 @app.command
@@ -236,7 +237,10 @@ def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
         damaged = verify_store(
             store, lambda done, total: bar.update(task, completed=done, total=total), warn
         )
-    print_rows([dataclasses.asdict(one) for one in damaged], as_json=as_json)
+    unsound = verify_aliases(store)
+    print_rows([dataclasses.asdict(one) for one in [*damaged, *unsound]], as_json=as_json)
+    if unsound:
+        raise AliasDamagedError(unsound[0].problem)
     if damaged:
         raise DamagedError(
             f"{len(damaged)} damaged, and removed.",

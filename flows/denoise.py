@@ -91,7 +91,8 @@ def denoise(
     Args:
         input: A picture, a file of many images, or a folder of such.
         output: Folder that gets the files under their own names; never that of the input.
-        model: `latest`, the newest finished run; the name of a run; its folder; or a .keras file.
+        model: `latest`, the newest finished run; `champion`; the name of a run; its folder; or a
+            .keras file.
         artifacts: Folder in which runs are looked up.
         settings: How the images are read, where looking at them is not enough.
         shifts: Over how many pixels of shift in each direction results are averaged: 1 gains

@@ -20,7 +20,7 @@ from tasks.measure_baseline import measure_baseline
 from tasks.measure_codes import measure_codes
 from tasks.measure_given import measure_given
 from tasks.measure_network import measure_network
-from tasks.measuring import Exam
+from tasks.measuring import Exam, Test
 
 Files = dict[str, ArtifactRef]
 """Files by what they are, e.g. `images/test/noisy`; published ones by their place in the folder."""
@@ -65,8 +65,16 @@ def score_method(
         return step(label, measure_network, test=test, exam=exam, network=network, threads=threads)
     if method.module is None:
         return step(label, measure_given, test=test, exam=exam, threads=threads)
+    return measure_classical(step, label, files, settings, method, test, exam, own_noise=own_noise)
+
+
+def measure_classical(
+    step: Steps, label: str, files: Files, settings: ResolvedSettings, method: Method, test: Test,
+    exam: Exam, *, own_noise: bool,
+) -> Artifact:  # fmt: skip
+    """Let a classical method learn from the train images, and score it."""
     return step(
-        label, measure_baseline, test=test, exam=exam, threads=threads,
+        label, measure_baseline, test=test, exam=exam, threads=settings.training.threads,
         train={"clean": files["images/train/clean"],
                "given": files[f"images/train/{method.reads}"]},
         fit=FunctionRef(f"{method.module}:fit"), restore=FunctionRef(f"{method.module}:restore"),

@@ -21,7 +21,7 @@ from autoencoders.errors import PipelineError
 from autoencoders.settings import REFERENCE, PresetName, ResolvedSettings, Settings, apply_preset
 from flows.advice import REFUSALS
 from flows.by_hand import end_prefect, job
-from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, Figure
+from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, Figure, Method
 from flows.display import watching
 from flows.evaluation import Files, score_methods
 from flows.finished import FinishedRun
@@ -45,6 +45,7 @@ from tasks.add_noise import add_noise
 from tasks.draw_contact_sheet import draw_contact_sheet
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.logs import run_logger
+from tasks.engine.manifest import Artifact
 from tasks.engine.refusals import telling
 from tasks.engine.runner import Steps
 from tasks.engine.runs import Run
@@ -90,25 +91,46 @@ def prepare_images(
     step: Steps, files: Files, data: Mapping[str, ArtifactRef], settings: ResolvedSettings
 ) -> None:
     """Check the user's files, make images of them, and give every image a noisy twin."""
-    noise = settings.noise
-    tables = step(
-        "ingest", ingest, files=data, image=settings.image, reading=settings.reading,
+    tables = read_files(step, "ingest", data, settings)
+    files["inspection.json"] = tables["inspection.json"]
+    twins = has_noisy_twins(data, settings)
+    kept = {name: tables[f"{name}.parquet"] for name in table_names(twins=twins)}
+    make_images(step, files, kept, settings, twins=twins)
+
+
+def table_names(*, twins: bool) -> list[str]:
+    """Return which tables there are of images."""
+    return [*SPLITS, *(f"{split}_noisy" for split in SPLITS if twins)]
+
+
+def read_files(
+    step: Steps, label: str, data: Mapping[str, ArtifactRef], settings: ResolvedSettings
+) -> Artifact:
+    """Check files, and write them as tables of train and test images."""
+    return step(
+        label, ingest, files=data, image=settings.image, reading=settings.reading,
         seed=settings.seed if "data" in data else 0,  # two sets need no splitting
     )  # fmt: skip
-    files["inspection.json"] = tables["inspection.json"]
+
+
+def make_images(
+    step: Steps, files: Files, tables: Files, settings: ResolvedSettings, *, twins: bool
+) -> None:
+    """Make images of tables, and give every image a noisy twin unless it has one."""
+    noise = settings.noise
     made = step(
         "contact sheet", draw_contact_sheet, images=FIRST_IMAGES,
-        tables={split: tables[f"{split}.parquet"] for split in SPLITS},
+        tables={split: tables[split] for split in SPLITS},
     )  # fmt: skip
     files["figures/contact_sheet.png"] = made["contact_sheet.png"]
     for split in SPLITS:
-        made = step(f"prepare {split}", prepare, table=tables[f"{split}.parquet"])
+        made = step(f"prepare {split}", prepare, table=tables[split])
         files[f"images/{split}/clean"] = made["images.npy"]
         files[f"labels/{split}"] = made["labels.npy"]
         files[f"labels/{split}/classes"] = made["classes.json"]
-    if has_noisy_twins(data, settings):
+    if twins:
         for split in SPLITS:
-            made = step(f"prepare noisy {split}", prepare, table=tables[f"{split}_noisy.parquet"])
+            made = step(f"prepare noisy {split}", prepare, table=tables[f"{split}_noisy"])
             files[f"images/{split}/noisy"] = made["images.npy"]
         return
     for split in SPLITS:
@@ -139,20 +161,29 @@ def train_networks(step: Steps, files: Files, settings: ResolvedSettings) -> Non
     """Train one network per trained method: what goes in differs, and may be the network."""
     for method in METHODS:
         if method.trained:
-            group = settings.denoiser if method.reads == "noisy" else settings.autoencoder
-            fresh_noise = method.reads == "noisy" and settings.denoiser.fresh_noise
-            made = step(
-                f"train {method.name}", train, inputs=files[f"images/train/{method.reads}"],
-                targets=files["images/train/clean"], role=method.name, seed=settings.seed,
-                training=settings.training,
-                noise_factor=settings.noise.factor if fresh_noise else None,
-                noise_spread=settings.denoiser.noise_spread if fresh_noise else 0,
-                sizes=None if group.network == "reference" else settings.residual,
-                skip=group.network == "unet",
-            )  # fmt: skip
-            files[f"models/{method.name}.keras"] = made[f"{method.name}.keras"]
-            files[f"history/{method.name}.csv"] = made["history.csv"]
+            made = train_network(step, files, settings, method, f"train {method.name}")
             files[f"models/{method.name}_layers.csv"] = made["layers.csv"]
+
+
+def train_network(
+    step: Steps, files: Files, settings: ResolvedSettings, method: Method, label: str,
+    initial: ArtifactRef | None = None,
+) -> Artifact:  # fmt: skip
+    """Train the network of one method, from the weights of `initial` if there is one."""
+    group = settings.denoiser if method.reads == "noisy" else settings.autoencoder
+    fresh_noise = method.reads == "noisy" and settings.denoiser.fresh_noise
+    made = step(
+        label, train, inputs=files[f"images/train/{method.reads}"],
+        targets=files["images/train/clean"], role=method.name, seed=settings.seed,
+        training=settings.training,
+        noise_factor=settings.noise.factor if fresh_noise else None,
+        noise_spread=settings.denoiser.noise_spread if fresh_noise else 0,
+        sizes=None if group.network == "reference" else settings.residual,
+        skip=group.network == "unet", initial=initial,
+    )  # fmt: skip
+    files[f"models/{method.name}.keras"] = made[f"{method.name}.keras"]
+    files[f"history/{method.name}.csv"] = made["history.csv"]
+    return made
 
 
 def draw_figures(step: Steps, files: Files, noise: str, settings: ResolvedSettings) -> None:

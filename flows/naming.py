@@ -88,9 +88,15 @@ def _in_words(changed: dict[str, Any]) -> list[str]:
 
 def tag_run(preset: PresetName, data: Path) -> None:
     """Tag the flow run under way with its preset and the name of its data folder."""
+    add_tags(preset, data.absolute().name)
+
+
+def add_tags(*tags: str) -> None:
+    """Tag the flow run under way, beside the tags that it has."""
     context = FlowRunContext.get()
     assert context is not None and context.flow_run is not None
-    tags = list(dict.fromkeys([*context.flow_run.tags, preset, data.absolute().name]))
-    if tags != context.flow_run.tags:
+    wanted = list(dict.fromkeys([*context.flow_run.tags, *tags]))
+    if wanted != context.flow_run.tags:
         assert isinstance(context.client, SyncPrefectClient)
-        context.client.update_flow_run(context.flow_run.id, tags=tags)
+        context.client.update_flow_run(context.flow_run.id, tags=wanted)
+        context.flow_run.tags = wanted

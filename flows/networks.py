@@ -1,4 +1,5 @@
-"""Which network is meant by `latest`, a run's name or a path: the one place that says so."""
+"""Which network is meant by `latest`, `champion`, a run's name or a path: the one place that says
+so."""
 
 import contextlib
 import json
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autoencoders.errors import PipelineError
+from flows.champion import CHAMPION, require_champion
 from flows.recipe import has_own_noise, trained_levels
 from tasks.engine.errors import DamagedError, StoreError
 from tasks.engine.files import sha256_of
@@ -14,7 +16,7 @@ from tasks.engine.journal import RunRecord, run_folder
 from tasks.engine.published import all_runs, find_run, latest_name, published_files
 from tasks.engine.store import Store
 
-LATEST, CHAMPION = "latest", "champion"
+LATEST = "latest"
 DENOISER = "denoiser"
 TEST_IMAGES = {"prepare test": "clean", "add noise test": "noisy", "prepare noisy test": "noisy"}
 """By the step that makes them, what test images are."""
@@ -85,7 +87,8 @@ def choose_run(model: str, artifacts: Path) -> ChosenRun:
     """Find the networks that are meant.
 
     Args:
-        model: `latest`; the name of a run, or the end of one; a folder of a run; a `.keras` file.
+        model: `latest`; `champion`; the name of a run, or the end of one; a folder of a run; a
+            `.keras` file.
         artifacts: The folder of all results.
 
     Raises:
@@ -93,9 +96,8 @@ def choose_run(model: str, artifacts: Path) -> ChosenRun:
         DamagedError: If a file is not what its run has published.
     """
     if model == CHAMPION:
-        raise PipelineError(
-            f"{CHAMPION}: no network has been made the champion.", "Use --model latest."
-        )
+        store = Store(artifacts)
+        return _of_store(require_champion(store).run, store)
     path = Path(model)
     if model != LATEST and path.is_dir():
         return _of_folder(path)

@@ -17,6 +17,12 @@ from tasks.engine.handles import ArtifactRef
 from tasks.engine.tracing import Tracing
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "prefect", "matplotlib")
+NOTE = (
+    "With the folder or file of these data in place of its name, if it is elsewhere. With the same "
+    "number of threads and the same libraries, the same processor computes the same bytes. When a "
+    "run was made and how long each step took is in run.json beside this page: it is no part of "
+    "the page, which is the same whenever it is made."
+)
 CONVENTION = (
     "All methods are compared with the clean images, pixels in [0, 1]. PSNR is that of the mean "
     "squared error over all images; higher is better, as for SSIM. Small numbers are 95 % "
@@ -62,10 +68,7 @@ def report_facts(results: Results, trace: Tracing) -> dict[str, Any]:
         "changed": _changed(given),
         "settings": [{"setting": name, "value": shown(one)} for name, one in dotted(given).items()],
         "command": command(data_name(results.data), given),
-        "command_note": "With the folder or file of these data in place of its name, if it is "
-        "elsewhere. With the same number of threads and the same libraries, the same processor "
-        "computes the same bytes. When a run was made and how long each step took is in run.json "
-        "beside this page: it is no part of the page, which is the same whenever it is made.",
+        "command_note": NOTE,
         "work": _work(results),
         "reads": trace.reads,
         "files": trace.files,

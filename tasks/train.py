@@ -12,7 +12,7 @@ from autoencoders.models.validation import split_validation
 from autoencoders.randomness import derived_seed
 from tasks.engine.handles import ArtifactRef, Output, stage
 from tasks.formats.checkpoint import load_checkpoint, save_checkpoint
-from tasks.formats.keras_files import save_network
+from tasks.formats.keras_files import load_network, save_network
 from tasks.runtime import import_tensorflow
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def train(
     noise_spread: float = 0,
     sizes: "ResidualSettings | None" = None,
     skip: bool = False,
+    initial: ArtifactRef | None = None,
 ) -> None:
     """Write `<role>.keras`, `history.csv` (epoch, loss, val_loss) and `layers.csv`.
 
@@ -65,6 +66,7 @@ def train(
         noise_spread: How far the deviation of an image may be from `noise_factor`.
         sizes: If given, the network is a residual one of these sizes instead of the reference's.
         skip: Whether that is a U-Net, in which a connection skips the middle.
+        initial: If given, a network whose weights the training starts from.
     """
     source = np.load(inputs.path, mmap_mode="r")  # (n, h, w, c)
     # Before TensorFlow is imported: too few images are refused at once
@@ -83,6 +85,10 @@ def train(
         network = build_network(shape, weights_seed)
     else:
         network = build_residual(shape, weights_seed, sizes, skip=skip)
+    if initial is not None:
+        from autoencoders.models.weights import copy_weights
+
+        copy_weights(load_network(initial.path), network)
     length = Length.of(training, len(fit))
     trainer = Trainer(
         network,

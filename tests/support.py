@@ -150,7 +150,12 @@ class Served:
         }
         self.project = Project.create(folder, self.environment)
         self.log = folder / "server.log"
-        settings = {"image": IMAGE, "training": {"epochs": 1}}  # seconds, not minutes
+        settings = {
+            "image": IMAGE,
+            "training": {"epochs": 1},
+            "noise": {"factor": 1.0},
+            "retrain": {"images": 20},
+        }  # seconds, not minutes
         parameters = {"data": str(folder / "data"), "settings": settings,
                       "artifacts": str(folder / "nightly")}  # fmt: skip
         shutil.copy(HOME / "prefect.yaml", folder)

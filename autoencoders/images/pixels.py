@@ -1,4 +1,4 @@
-"""From rows of byte pixels to images."""
+"""From rows of byte pixels to images, and back."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,3 +25,17 @@ def to_images(pixels: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray
                          f"Received: {pixels.shape[1]}")  # fmt: skip
     # The dtype is given to the division itself: no float64 copy of all pixels is made on the way
     return np.divide(pixels, 255, dtype=np.float32).reshape(-1, *shape)  # (n, h, w, c)
+
+
+def to_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the bytes that `to_images` has made images of.
+
+    Args:
+        images: float32, shape (n, height, width, channels), pixels in [0, 1].
+
+    Returns:
+        uint8, shape (n, height * width * channels), rows in C order.
+    """
+    scaled = np.rint(images.reshape(len(images), -1) * np.float32(255))
+    pixels: NDArray[np.uint8] = scaled.astype(np.uint8)
+    return pixels

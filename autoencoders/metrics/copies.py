@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoencoders.images.fingerprint import fingerprints
+from autoencoders.images.pixels import to_bytes
 
 
 def copies(
@@ -21,10 +22,8 @@ def copies(
     Returns:
         bool (n,), one for each of `images`.
     """
-    mine, others = (np.concatenate([_prints(batch) for batch in one]) for one in (images, of))
+    mine, others = (
+        np.concatenate([fingerprints(to_bytes(batch)) for batch in one]) for one in (images, of)
+    )
     found: NDArray[np.bool_] = np.isin(mine, others)
     return found
-
-
-def _prints(images: NDArray[np.float32]) -> NDArray[np.uint64]:
-    return fingerprints(np.rint(images.reshape(len(images), -1) * 255).astype(np.uint8))

@@ -82,7 +82,8 @@ details { border: 1px solid var(--edge); border-radius: 8px; padding: .5rem .8re
   body { max-width: none; padding: 0; font-size: 10.5pt; } .controls { display: none; }
   figure, .tiles, .triple, tr, .rows { break-inside: avoid; } h2 { break-after: avoid; }
   .scroll { overflow: visible; } svg.lineage { width: 100%; height: auto; }
-  table { font-size: 8.5pt; } }
+  table { font-size: 8.5pt; } details table { font-size: 7pt; } details th, details td {
+    padding-right: .3rem; } th[aria-sort] button::after { content: "" !important; } }
 """.strip()
 SCRIPT = """
 "use strict";

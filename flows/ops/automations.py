@@ -22,7 +22,7 @@ NO_HEARTBEAT = "No heartbeat"
 """How the state message of a run that the server crashed begins."""
 
 RUNS = "prefect.flow-run.*"
-FLOWS = {"prefect.resource.role": "flow", "prefect.resource.name": ["full", "glyphs"]}
+FLOWS = {"prefect.resource.role": "flow", "prefect.resource.name": ["full", "glyphs", "retrain"]}
 """Our flows; the server may serve other projects too."""
 HEARTBEAT_EVENT = "prefect.flow-run.heartbeat"
 FINAL_EVENTS = frozenset(

@@ -1,6 +1,7 @@
-"""What happens when a run fails or crashes: a log line that says what to do, and a webhook call."""
+"""What happens when a run fails or crashes, or has decided: a log line and a webhook call."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -8,11 +9,12 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.logging.loggers import flow_run_logger
 
 from flows.advice import resume
-from tasks.engine.logs import Logger
+from tasks.engine.logs import Logger, run_logger
 from tasks.engine.refusals import log_reason
 
 WEBHOOK = "AUTOENCODERS_WEBHOOK"
-"""Environment variable: the URL that receives a JSON POST when a run fails or crashes."""
+"""Environment variable: the URL that receives a JSON POST when a run fails or crashes, and of each
+decision about a challenger."""
 
 
 def notify_failure(flow: Any, flow_run: FlowRun, state: State) -> None:
@@ -40,7 +42,13 @@ def notify_failure(flow: Any, flow_run: FlowRun, state: State) -> None:
         notify_webhook(url, content, logger)
 
 
-def notify_webhook(url: str, content: dict[str, str | None], logger: Logger) -> None:
+def notify_decision(content: Mapping[str, Any]) -> None:
+    """Tell the webhook, if there is one, what was decided about a challenger."""
+    if url := os.environ.get(WEBHOOK):
+        notify_webhook(url, content, run_logger())
+
+
+def notify_webhook(url: str, content: Mapping[str, Any], logger: Logger) -> None:
     """Post `content` as JSON; a webhook that cannot be reached costs a log line, never the run.
 
     The log never shows the URL, which may contain a token.

@@ -90,3 +90,19 @@ class UnseenCodeError(EngineError):
 
 class RunNotFoundError(EngineError):
     """No run, or more than one, has the name that was asked for."""
+
+
+class AliasDamagedError(DamagedError):
+    """A decision about an alias is not what was written, so what the alias names is not known."""
+
+    default_advice = "Put the file back from a copy, or decide anew which run is meant."
+
+
+class MovedError(EngineError):
+    """An alias names something else than it did when a decision about it was prepared."""
+
+    default_advice = "Decide again."
+
+
+class NoTargetError(EngineError):
+    """What an alias is to name is not there."""

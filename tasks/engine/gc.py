@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .aliases import aliases
 from .errors import StoreError
 from .files import friendly_os_errors
 from .journal import (
@@ -115,7 +116,8 @@ class _Census:
             by_flow[self._flow(self.finished[name], latest)].append(name)
         newest = {flow: names[-keep_last:] for flow, names in by_flow.items()}
         kept = {name for names in newest.values() for name in names}
-        kept |= {latest} & self.finished.keys()
+        kept |= {run for alias in aliases(self.store) for run in alias.pinned()}
+        kept = (kept | {latest}) & self.finished.keys()
         for name, record in self.unfinished.items():
             finished = newest.get(self._flow(record, latest), [])
             if name in self.under_way or len(finished) < keep_last or name > finished[0]:
@@ -149,16 +151,17 @@ def collect_garbage(
 ) -> list[Freed]:
     """Remove what neither the last runs nor a run under way use.
 
-    Kept are the last `keep_last` finished runs of each flow and the run `latest`, every run under
-    way, and unfinished runs that are not older than the runs kept, so that they can resume. A run
-    whose record cannot be read stays, with everything that its record still names.
+    Kept are the last `keep_last` finished runs of each flow and the run `latest`, what aliases name
+    and have named before, every run under way, and unfinished runs that are not older than the runs
+    kept, so that they can resume. A run whose record cannot be read stays, with everything that its
+    record still names.
 
     Returns:
         What was removed, or would be with `dry_run`, which writes nothing and takes no lock.
 
     Raises:
         StoreError: If the record of a run under way cannot be read, so that what it uses is
-            unknown.
+            unknown; or the newest decision about an alias.
     """
     with friendly_os_errors(store.root):
         _require_folders(store)

@@ -1,10 +1,14 @@
 """Which step of a run read what, from the manifests: digests of inputs against digests of files."""
 
+import re
 from collections.abc import Mapping
 
 from .handles import ArtifactRef
 from .journal import RunRecord
 from .store import Store
+
+EARLIER = ("earlier", "an earlier run")
+"""Where a file is from that neither the user nor this run has made."""
 
 
 def lineage(store: Store, record: RunRecord, data: Mapping[str, ArtifactRef]) -> str:
@@ -23,12 +27,15 @@ def lineage(store: Store, record: RunRecord, data: Mapping[str, ArtifactRef]) ->
         made_by[ref.sha256] = (role, f"`{ref.path.name}`")
     for step in record.steps:
         manifest = store.manifest(step.stage, step.key)
-        box = step.step.replace(" ", "_")
-        sources = dict.fromkeys(made_by[digest] for digest in manifest.parts.inputs.values())
+        box = re.sub(r"\W+", "_", step.step)
+        digests = manifest.parts.inputs.values()
+        sources = dict.fromkeys(made_by.get(digest, EARLIER) for digest in digests)
+        if EARLIER in sources:
+            boxes.append(f'  {EARLIER[0]}[("{EARLIER[1]}")]')
         rows.append(f"| {step.step} | {', '.join(name for _, name in sources)} |")
         boxes.append(f'  {box}["{step.step}"]')
         arrows += [f"  {source} --> {box}" for source in dict.fromkeys(box for box, _ in sources)]
         for name, entry in manifest.files.items():
             made_by.setdefault(entry.sha256, (box, f"`{name}` of {step.step}"))
-    drawing = ["```mermaid", "flowchart LR", *boxes, *arrows, "```"]
-    return "\n".join([*rows, "", *drawing, ""])
+    drawing = ["```mermaid", "flowchart LR", *dict.fromkeys([*boxes, *arrows]), "```"]
+    return "\n".join([*dict.fromkeys(rows), "", *drawing, ""])

@@ -22,23 +22,25 @@ class Page:
     """Markdown, rows of a table, or a file by its place in the run's folder."""
 
 
-def show(pages: Iterable[Page], folder: Path) -> None:
+def show(pages: Iterable[Page], folder: Path | None) -> None:
     """Put pages, and a link to the run's folder, on Prefect's pages of the flow run under way.
 
-    A server that does not answer costs no more than a warning.
+    Without a folder there are no links. A server that does not answer costs no more than a warning.
     """
     with tolerating_server_errors("results"):
         for page in pages:
             if isinstance(page.content, PurePosixPath):
-                _link(folder / page.content, page.key, page.description)
+                if folder is not None:
+                    _link(folder / page.content, page.key, page.description)
             elif isinstance(page.content, str):
                 create_markdown_artifact(page.content, key=page.key, description=page.description)
             else:
                 create_table_artifact(
                     list(page.content), key=page.key, description=page.description
                 )
-        _link(folder, "run-folder",
-              "The run's files; copy the path, browsers open no folders from a page")  # fmt: skip
+        if folder is not None:
+            text = "The run's files; copy the path, browsers open no folders from a page"
+            _link(folder, "run-folder", text)
 
 
 def _link(path: Path, key: str, description: str) -> None:

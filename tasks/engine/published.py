@@ -221,6 +221,19 @@ def previous_run(
     return None
 
 
+def published_refs(store: Store, record: RunRecord) -> dict[str, ArtifactRef]:
+    """Return the files that a finished run has published, by their place in its folder.
+
+    Raises:
+        DamagedError: If its manifest is gone or was damaged.
+    """
+    folder = run_folder(store, record.name)
+    return {
+        place: ArtifactRef((folder / place).resolve().as_uri(), entry.sha256, entry.size)
+        for place, entry in published_files(store, record).items()
+    }
+
+
 class _RunManifest(BaseModel):
     """Of the manifest of a run, what names its files."""
 

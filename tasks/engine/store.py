@@ -2,6 +2,7 @@
 
 ROOT/<stage>/<key>/              an artifact: files and manifest.json, whole or not there
 ROOT/runs/<run>/, ROOT/latest    finished runs: links to what their stages published
+ROOT/aliases/<name>/             decisions about which run a name stands for
 ROOT/active/<run>.json           journals of runs that are under way or were interrupted
 ROOT/checkpoints/<stage>-<key>/  what an interrupted stage resumes from
 ROOT/locks/                      one lock file per computation under way
@@ -38,7 +39,9 @@ from .rooms import (
 )
 
 MANIFEST = "manifest.json"
-RESERVED = frozenset({ASIDE, "active", "bench", "checkpoints", "latest", "locks", "runs", "tmp"})
+RESERVED = frozenset(
+    {ASIDE, "active", "aliases", "bench", "checkpoints", "latest", "locks", "runs", "tmp"}
+)
 """Names in the store that are no stages."""
 READ_UP_TO = 16_000_000
 """Bytes up to which a file is read whenever its artifact is looked up. What a run publishes, such

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .aliases import aliases
 from .errors import NewerError, StoreError
 from .files import friendly_os_errors
 from .locks import lock_file, try_lock, unlock
@@ -50,6 +51,18 @@ def verify_store(
                     damaged.append(Damage(stage, key, problem))
         progress(len(artifacts), len(artifacts))
     return damaged
+
+
+def verify_aliases(store: Store) -> list[Damage]:
+    """Read every decision about an alias again, and what the alias names.
+
+    Nothing is removed: decisions are not computed, and cannot be computed again.
+    """
+    return [
+        Damage("alias", alias.name, problem)
+        for alias in aliases(store)
+        for problem in alias.problems()
+    ]
 
 
 def _remove_if_damaged(store: Store, stage: str, key: str) -> str:

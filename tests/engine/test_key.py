@@ -30,9 +30,9 @@ from tasks.engine.store import Store
 from tests.support import HOME
 
 STAGES = [
-    "add_noise", "draw_contact_sheet", "draw_glyphs", "evaluate", "ingest",
-    "measure_baseline", "measure_codes", "measure_given", "measure_network", "prepare", "render",
-    "restore", "score", "train",
+    "add_noise", "choose_unseen", "decide", "draw_contact_sheet", "draw_glyphs", "draw_nights",
+    "evaluate", "ingest", "mark_seen", "measure_baseline", "measure_codes", "measure_drift",
+    "measure_given", "measure_network", "merge", "prepare", "profile", "render", "report", "train",
 ]  # fmt: skip
 MEASURING = ("measure_baseline", "measure_given", "measure_network")
 CHILD = """
@@ -43,7 +43,6 @@ from tasks.engine.stage import stage_of
 
 functions = {
     "add_noise": {"corrupt": CORRUPTIONS["gaussian"]},
-    "score": {"metrics": {metric.name: metric.function for metric in METRICS}},
     "measure_given": {"exam": {metric.name: metric.function for metric in METRICS}},
     **{f"render {figure.name}": {"draw": figure.draw} for figure in FIGURES},
 }
@@ -119,19 +118,20 @@ def test_all_stages_are_looked_at():
         ("autoencoders/images/salt_and_pepper.py", "noisy = images.copy()", "noisy = +images",
          set()),  # the function that is not referred to
         ("autoencoders/metrics/quality.py", "12 * 255**2", "12 * 256**2",
-         {"score", "measure_given", "evaluate", "render"}),
+         {"measure_given", "evaluate", "render"}),
         ("autoencoders/metrics/mean_absolute_error.py", "np.abs(error)", "abs(error)",
-         {"score", "measure_given"}),
+         {"measure_given"}),
         ("autoencoders/figures/image_rows.py", "CELL = 0.85", "CELL = 0.86", {"render"}),
         ("autoencoders/models/network.py", "3, padding", "5, padding", {"train"}),
         ("autoencoders/models/fused.py", "tf.float32)", "tf.float64)",
-         {"train", "restore", "measure_network"}),
+         {"train", "measure_network"}),
         ("autoencoders/randomness.py", ">> 1", ">> 2",
-         {"train", "add_noise", "draw_glyphs", "evaluate", *MEASURING}),
+         {"train", "add_noise", "draw_glyphs", "evaluate", "decide", "report", *MEASURING}),
         ("tasks/formats/npy.py", "[start : start + rows]", "[start : rows + start]",
-         {"prepare", "add_noise", "restore", "score", "evaluate", "measure_codes", *MEASURING}),
+         {"prepare", "add_noise", "evaluate", "measure_codes", "profile", "mark_seen",
+          "choose_unseen", *MEASURING}),
         ("tasks/formats/csv_errors.py", "LONGEST_QUOTE = 30", "LONGEST_QUOTE = 31", {"ingest"}),
-        ("tasks/runtime.py", '"agg"', '"svg"', {"train", "restore", "score", *MEASURING}),
+        ("tasks/runtime.py", '"agg"', '"svg"', {"train", *MEASURING}),
         ("autoencoders/training_settings.py", "] = 50", "] = 51", set()),
         ("tasks/resolve.py", "= 8.0", "= 9.0", set()),
         ("flows/full.py", '("train", "test")', '("test", "train")', set()),
@@ -236,7 +236,7 @@ def test_the_libraries_of_a_stage_are_those_it_imports_and_what_these_require():
     assert {"pandas", "pyarrow", "numpy"} < libraries("evaluate")
     assert {"matplotlib", "pillow", "kiwisolver", "pandas", "pyarrow"} < drawing
     assert {"keras", "tensorflow", "h5py", "ml-dtypes"} < libraries("train")
-    assert {"keras", "tensorflow", "pyarrow"} < libraries("score", metrics=metrics)
+    assert {"keras", "tensorflow", "pyarrow"} < libraries("measure_given", exam=metrics)
     assert "matplotlib" not in libraries("train") | libraries("evaluate")
     assert "tensorflow" not in drawing
 
@@ -251,7 +251,7 @@ from tasks.engine.key import examine
 name, functions = sys.argv[1], json.loads(sys.argv[2])
 before = set(sys.modules)
 importlib.import_module(f"tasks.{name}")
-if name in ("train", "restore", "score", "measure_baseline", "measure_given", "measure_network"):
+if name in ("train", "measure_baseline", "measure_given", "measure_network"):
     from tasks.runtime import import_tensorflow
     import_tensorflow(2, print)
 if name == "render":
@@ -273,7 +273,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in code})))
 def test_a_stage_loads_no_library_that_its_key_does_not_name(stage):
     """What it loads through others included; in a process of its own."""
     functions = {
-        "add_noise": CORRUPTIONS.values(), "score": [metric.function for metric in METRICS],
+        "add_noise": CORRUPTIONS.values(),
         "measure_given": [metric.function for metric in METRICS],
         "measure_baseline": [FunctionRef(f"{method.module}:fit") for method in METHODS
                              if method.module],
@@ -288,7 +288,7 @@ def test_a_stage_loads_no_library_that_its_key_does_not_name(stage):
     brought_by = importlib.metadata.packages_distributions()
     # Keras loads pandas if it is there, and pandas Arrow, for text columns; whoever reads or writes
     # tables imports them by name
-    behind = {"train": {"pyarrow"}, "restore": {"pandas", "pyarrow"}}
+    behind = {"train": {"pyarrow"}}
     optional = OPTIONAL | behind.get(stage, set())
     named = libraries(stage, functions=list(functions)) | library_versions(optional).keys()
     assert not {
@@ -466,7 +466,7 @@ def test_functions_count_wherever_they_stand_in_the_inputs():
     """Directly, in a mapping, in a list."""
     ref = FunctionRef("autoencoders.metrics.mean_absolute_error:mean_absolute_error")
     for value in (ref, {"mae": ref}, [ref], {"all": [ref]}):
-        code = examine("score", "tasks.score", {"metrics": value})[0].code
+        code = examine("measure_given", "tasks.measure_given", {"exam": value})[0].code
         assert "autoencoders.metrics.mean_absolute_error:mean_absolute_error" in code
 
 

@@ -144,7 +144,7 @@ def test_noise_beyond_black_and_white_is_refused_with_a_step_that_works(artifact
 @pytest.mark.parametrize(
     ("model", "error", "said"),
     [
-        ("champion", PipelineError, "no network has been made the champion"),
+        ("champion", PipelineError, "there is no champion yet"),
         ("no-such-run", RunNotFoundError, "no finished run of this name"),
         ("{}/empty", PipelineError, "expected the folder of a run"),
         ("{}/broken.keras", PipelineError, "not a network that Keras can load safely"),

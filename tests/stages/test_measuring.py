@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autoencoders.settings import REFERENCE
+from autoencoders.settings import REFERENCE, ResolvedTraining
 from flows.catalogue import FACTORS, METHODS
 from flows.evaluation import examination
 from tasks.engine.files import reference
@@ -18,7 +18,9 @@ from tasks.formats.npz import read_arrays
 from tasks.measure_baseline import measure_baseline
 from tasks.measure_codes import measure_codes
 from tasks.measure_given import measure_given
+from tasks.measure_network import measure_network
 from tasks.resolve import resolve_settings, resolve_threads
+from tasks.train import train
 from tests.support import HOME
 
 COUNT = 12
@@ -84,6 +86,25 @@ def test_given_images_are_measured_as_they_are(test, tmp_path):
     deviation = [np.sqrt(one.astype(np.float64).var(axis=0).mean()) for one in (clean, given)]
     assert list(facts(output.folder)["spread"].values()) == pytest.approx(deviation)
     assert np.array_equal(np.load(output.folder / "first.npy"), given[:10])
+
+
+def test_a_network_is_measured_in_batches_of_any_size(test, tmp_path, monkeypatch):
+    """By what Keras itself predicts."""
+    from tasks.formats.keras_files import load_network
+
+    trained, output = Output(tmp_path / "trained"), Output(tmp_path / "out")
+    training = ResolvedTraining(epochs=1, batch_size=4, precision="float32", threads=THREADS)
+    train(trained, test["given"], test["clean"], "denoiser", 0, training)
+    network = reference(trained.folder / "denoiser.keras")
+    monkeypatch.setattr("tasks.measuring.SIZE", 5 * 8 * 8 * 4)
+    measure_network(output, test, exam(), network, THREADS)
+    clean, given = (np.load(test[name].path) for name in ("clean", "given"))
+    predicted = load_network(network.path).predict(given, verbose=0)
+
+    scores = pd.read_parquet(output.folder / "scores.parquet")
+    expected = np.square(clean.astype(np.float64) - predicted).mean(axis=(1, 2, 3))
+    assert np.allclose(scores["mse"], expected, atol=1e-5)
+    assert np.allclose(np.load(output.folder / "first.npy"), predicted[:10], atol=1e-5)
 
 
 @pytest.mark.parametrize("module", [MEDIAN, LINEAR, PATCHES])

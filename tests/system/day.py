@@ -57,8 +57,8 @@ class Day:
     def switch(self, verb: str) -> None:
         """Switch the schedule on or off."""
         said = self.served.project.run_module("flows.ops.server", "deploy")
-        [number] = re.findall(r"prefect deployment schedule \w+ full/nightly (\S+)", said)
-        self.served.prefect("deployment", "schedule", verb, "full/nightly", number)
+        [number] = re.findall(r"prefect deployment schedule \w+ retrain/nightly (\S+)", said)
+        self.served.prefect("deployment", "schedule", verb, "retrain/nightly", number)
 
     def watch(self) -> None:
         """Note how much memory server and worker use, in MB, by the process that uses it."""

@@ -205,7 +205,7 @@ def test_the_server_commands_of_operations_run_as_written(reader):
     for block in found[:last]:
         reader.read(block)
     said = reader.read("make deploy")
-    reader.words["ID"] = re.search(r"resume full/nightly (\S+)", said)[1]
+    reader.words["ID"] = re.search(r"resume retrain/nightly (\S+)", said)[1]
     reader.read(found[last])
 
     assert "is on" in reader.read("make deploy")

@@ -12,7 +12,7 @@ import pytest
 from tests.support import HOME, Served
 
 pytestmark = pytest.mark.slow
-NIGHTLY = "full/nightly"
+NIGHTLY = "retrain/nightly"
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_a_schedule_without_a_name_is_refused(served, written):
     written.write_text(written.read_text().replace("slug: nightly, ", ""))
     refused = served.project.run_module("flows.ops.server", "deploy", code=1)
 
-    assert "a schedule of full/nightly has no slug" in refused
+    assert "a schedule of retrain/nightly has no slug" in refused
     assert "Traceback" not in refused
 
 

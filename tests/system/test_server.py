@@ -17,8 +17,7 @@ from prefect.cli.deploy._models import DeploymentConfig
 from prefect.flows import load_flow_from_entrypoint
 from prefect.workers.process import ProcessWorker
 
-from flows.denoise import denoise
-from flows.export import export
+from flows.by_hand import Job
 from flows.full import full
 from flows.ops.automations import HEARTBEAT_TIMEOUT
 from tests.support import (
@@ -43,9 +42,10 @@ def test_prefect_would_drop_nothing_of_a_deployment(deployment):
     variables = ProcessWorker.get_default_base_job_template()["variables"]["properties"]
     assert set(deployment["work_pool"]["job_variables"]) <= set(variables)
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
-    assert flow in (full, denoise, export)
-    required = {"denoise": {"input": "a", "output": "b"}, "export": {"output": "b"}}
-    flow.validate_parameters({**required.get(flow.name, {}), **deployment.get("parameters", {})})
+    assert isinstance(flow, Job)
+    given = deployment.get("parameters", {})
+    if set(flow.parameters.required or ()) <= set(given):  # the rest is given with each run
+        flow.validate_parameters(given)
     for schedule in deployment.get("schedules", []):
         assert schedule["slug"], "a new deploy would switch a paused schedule on"
         assert schedule["timezone"]
@@ -97,7 +97,7 @@ def known(served: Served) -> dict[str, object]:
     """Return what the server knows of the deployments, except when it learned it."""
     shown = {
         name: json.loads(served.prefect("deployment", "inspect", name, "-o", "json").stdout)
-        for name in ("full/reference", "full/quick", "full/nightly")
+        for name in ("full/reference", "full/quick", "retrain/nightly")
     }
     for deployment in shown.values():
         for name in ("updated", "last_polled", "status"):
@@ -112,24 +112,24 @@ def test_a_schedule_fires_and_a_new_deploy_changes_nothing(served):
     """Its runs complete by themselves. On or off is decided on the server, and no deploy changes
     it; changes of `prefect.yaml` still arrive."""
     switch = ("deployment", "schedule")
-    [schedule] = known(served)["full/nightly"]["schedules"]
+    [schedule] = known(served)["retrain/nightly"]["schedules"]
     assert not schedule["active"]
     before = len(served.states())
-    served.prefect(*switch, "resume", "full/nightly", schedule["id"])
-    latest = served.project.folder / "nightly" / "latest"
-    served.wait(latest.exists, 120)
-    served.project.edit("prefect.yaml", "interval: 10", "interval: 11")
+    served.prefect(*switch, "resume", "retrain/nightly", schedule["id"])
+    decided = served.project.folder / "nightly" / "aliases" / "champion" / "00000001.json"
+    served.wait(decided.exists, 240)
+    served.project.edit("prefect.yaml", "interval: 30", "interval: 31")
     for _ in range(2):
         served.project.run_module("flows.ops.server", "deploy")
-    [schedule] = known(served)["full/nightly"]["schedules"]
+    [schedule] = known(served)["retrain/nightly"]["schedules"]
     assert schedule["active"]
-    assert schedule["schedule"]["interval"] == 11
-    served.prefect(*switch, "pause", "full/nightly", schedule["id"])
+    assert schedule["schedule"]["interval"] == 31
+    served.prefect(*switch, "pause", "retrain/nightly", schedule["id"])
     served.wait(lambda: not {"RUNNING", "PENDING", "SCHEDULED"} & set(served.states()), 120)
     assert set(served.states()[: len(served.states()) - before]) == {"COMPLETED"}
 
     deployed = known(served)
-    assert deployed["full/nightly"]["schedules"][0]["active"] is False
+    assert deployed["retrain/nightly"]["schedules"][0]["active"] is False
     served.project.run_module("flows.ops.server", "deploy")
     assert known(served) == deployed
 
@@ -153,9 +153,9 @@ def test_the_pages_speak_to_their_server_alone(served):
     settings = httpx.get(f"{root}/api/admin/settings", trust_env=False).json()["server"]
     pages = [httpx.get(f"{root}/{name}/", trust_env=False).text for name in ("v2", "flows")]
     link = served.project.folder / "link"
-    run = served.prefect("deployment", "run", "full/nightly")
+    run = served.prefect("deployment", "run", "retrain/nightly")
     served.environment["PREFECT_UI_URL"] = f"{root}/v2"
-    linked = served.prefect("deployment", "run", "full/nightly", "-p", f"artifacts={link}")
+    linked = served.prefect("deployment", "run", "retrain/nightly", "-p", f"artifacts={link}")
     del served.environment["PREFECT_UI_URL"]
 
     assert settings["analytics_enabled"] is False

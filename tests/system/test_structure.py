@@ -178,7 +178,9 @@ def test_a_script_runs_its_own_checkout(tmp_path):
         assert Path(installed) == HOME / package / "__init__.py"
 
 
-@pytest.mark.parametrize("script", ["full", "denoise", "export", "cli", "fetch", "glyphs"])
+@pytest.mark.parametrize(
+    "script", ["full", "denoise", "export", "cli", "fetch", "glyphs", "retrain"]
+)
 def test_every_script_finds_its_checkout(script):
     """Nothing is imported before the path is right, or the wrong modules would stay loaded."""
     tree = ast.parse((HOME / "flows" / f"{script}.py").read_text())

@@ -1,0 +1,112 @@
+"""The champion: the denoiser that the team uses, and how it became so.
+
+It is an alias of the store (`tasks/engine/aliases.py`): this module says what that means here.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from autoencoders.errors import PipelineError
+from tasks.engine.aliases import Alias, require_intact
+from tasks.engine.decisions import Decision, Target
+from tasks.engine.handles import ArtifactRef
+from tasks.engine.journal import RECORD, read_record, run_folder
+from tasks.engine.published import published_refs
+from tasks.engine.store import Store
+
+CHAMPION = "champion"
+"""Name of the alias, and of the model that `--model` takes."""
+NETWORK = "models/denoiser.keras"
+"""Where the network is in the folder of its run."""
+PROMOTED, REFUSED, STOPPED, ROLLED_BACK = "promoted", "refused", "stopped", "rolled back"
+"""What a decision can be."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The champion at one moment."""
+
+    number: int
+    """Of the decision that made it so."""
+    run: str
+    sha256: str
+    """Of its network."""
+    files: dict[str, ArtifactRef]
+    """What its run has published, by place."""
+
+
+def champion_of(store: Store) -> Champion | None:
+    """Return the champion, its network read through and compared; None before the first.
+
+    Raises:
+        AliasDamagedError: If it is not known which run it is.
+        NoTargetError, DamagedError: If it is not there any more, or not what was promoted.
+    """
+    decision = Alias(store, CHAMPION).current()
+    if decision is None or decision.target is None:
+        return None
+    target = decision.target
+    require_intact(store, target)
+    record = read_record(run_folder(store, target.run) / RECORD, target.run)
+    files = published_refs(store, record)
+    return Champion(decision.number, target.run, target.files[NETWORK], files)
+
+
+def require_champion(store: Store) -> Champion:
+    """Return the champion.
+
+    Raises:
+        PipelineError: If there is none yet.
+    """
+    found = champion_of(store)
+    if found is None:
+        raise PipelineError(
+            f"{store.root}: there is no champion yet.",
+            "Train the first one (`autoencoders retrain`), or use --model latest.",
+        )
+    return found
+
+
+def roll_back(store: Store, to: str | None) -> Decision:
+    """Make a former champion the champion again, at once.
+
+    Args:
+        store: Which store.
+        to: The name of its run, or the end of it; None for the one before the present one.
+
+    Returns:
+        The decision.
+
+    Raises:
+        PipelineError: If there is no such former champion.
+        NoTargetError, DamagedError: If it is not there any more, or not what was promoted.
+    """
+    alias = Alias(store, CHAMPION)
+    if to is None:
+        target = alias.former()
+        if target is None:
+            raise PipelineError("There is no earlier champion to go back to.")
+        current = alias.current()
+        over = current.number if current else 0
+        return alias.decide(ROLLED_BACK, _by_hand(target), over=over, target=target)
+    target = _former(alias, to)
+    return alias.decide(ROLLED_BACK, _by_hand(target), over=None, target=target)
+
+
+def _by_hand(target: Target) -> dict[str, Any]:
+    return {"reasons": [f"Rolled back to {target.run} by hand."]}
+
+
+def _former(alias: Alias, name: str) -> Target:
+    """Find a run that is or was the champion."""
+    targets = {one.target.run: one.target for one in alias.readable() if one.target is not None}
+    found = [run for run in targets if run == name] or [
+        run for run in targets if name and run.endswith(f"-{name}")
+    ]
+    if len(found) != 1:
+        raise PipelineError(
+            f"{name}: {'no run' if not found else 'more than one run'} of this name was ever the "
+            "champion.",
+            f"There are: {', '.join(targets) or 'none'}.",
+        )
+    return targets[found[0]]

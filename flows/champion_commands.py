@@ -1,0 +1,67 @@
+"""`autoencoders retrain`, `champion` and `rollback`."""
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from flows.champion import CHAMPION, NETWORK, require_champion, roll_back
+from flows.options import ARTIFACTS, Artifacts
+from flows.retrain import app as retrain_app
+from flows.tables import print_json, print_rows
+from tasks.engine.aliases import Alias
+from tasks.engine.journal import run_folder
+from tasks.engine.store import Store
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+
+
+def champion(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
+    """Show which network is the champion, since when, and why."""
+    store = Store(artifacts)
+    alias, found = Alias(store, CHAMPION), require_champion(store)
+    decision = next(one for one in alias.decisions() if one.number == found.number)
+    former = [one.target.run for one in alias.decisions()
+              if one.target is not None and one.number < found.number]  # fmt: skip
+    shown = {
+        "run": found.run,
+        "sha256": found.sha256,
+        "file": str(run_folder(store, found.run) / NETWORK),
+        "since": decision.at,
+        "decision": decision.number,
+        "event": decision.event,
+        "former": list(dict.fromkeys(run for run in former if run != found.run)),
+    }
+    if as_json:
+        print_json({**shown, "evidence": decision.facts})
+        return
+    print_rows([{"what": name, "champion": _text(value)} for name, value in shown.items()])
+    for reason in decision.facts.get("reasons", []):
+        print(f"\n{reason}")
+
+
+def rollback(
+    *,
+    to: Annotated[
+        str | None,
+        Parameter(
+            help="The run of a former champion, or the end of its name; by default the one before "
+            "the present champion."
+        ),
+    ] = None,
+    artifacts: Artifacts = ARTIFACTS,
+) -> None:
+    """Make a former champion the champion again, at once: the same network, byte for byte."""
+    decision = roll_back(Store(artifacts), to)
+    assert decision.target is not None
+    print(f"The champion is {decision.target.run}, sha256 {decision.target.files[NETWORK]}.")
+
+
+def add_commands(app: App) -> None:
+    """Make all three commands of `app`."""
+    app.command(retrain_app, name="retrain")
+    app.command(champion)
+    app.command(rollback)
+
+
+def _text(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -1,0 +1,32 @@
+"""What is in an inbox: every entry is a set of images of its own."""
+
+from pathlib import Path
+
+from tasks.find_files import find_files
+from tasks.formats.errors import DataError
+
+UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
+"""Endings of files that are still being written, as programs that copy call them."""
+
+
+def find_inbox(folder: Path) -> dict[str, dict[str, Path]]:
+    """Say what is what in each entry of an inbox.
+
+    Args:
+        folder: Its entries are files or folders, each in any form that `find_files` takes. Those
+            that begin with a dot, or end as files do that are being written, are left out.
+
+    Returns:
+        By the name of the entry, sorted: its paths by role.
+
+    Raises:
+        DataError: If there is no such folder, or an entry is nothing that can be read.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder.", "Make it, or give another one with --inbox.")
+    found = sorted(folder.iterdir())
+    return {
+        one.name: find_files(one)
+        for one in found
+        if one.name[0] != "." and not one.name.endswith(UNFINISHED)
+    }

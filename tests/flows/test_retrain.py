@@ -1,0 +1,163 @@
+"""Retraining as a call from Python, on small data: how it ends, and what it leaves."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from autoencoders.retraining import RetrainingSettings, least_gain
+from autoencoders.settings import PRESETS
+from flows.champion import CHAMPION, champion_of, roll_back
+from flows.networks import choose_run
+from flows.retrain import retrain
+from tasks.engine.aliases import Alias
+from tasks.engine.files import sha256_of
+from tasks.engine.gc import collect_garbage
+from tasks.engine.journal import run_folder
+from tasks.engine.store import Store
+from tests.support import IMAGE, Webhook, write_dataset
+
+RULES = {"images": 20}
+
+
+def settings(**more: object) -> RetrainingSettings:
+    # Noise that hides everything, so that any network is better than none
+    given = {"image": IMAGE, "training": {"epochs": 1}, "noise": {"factor": 1.0}, "retrain": RULES}
+    values = {**given, **more}
+    return RetrainingSettings.model_validate(values)
+
+
+def csv(path, count, seed):
+    """Write random images of 12 x 12 pixels, the label last."""
+    rng = np.random.default_rng(seed)
+    rows = np.column_stack([rng.integers(0, 256, (count, 144)), rng.integers(0, 10, count)])
+    np.savetxt(path, rows, fmt="%d", delimiter=",")
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory, prefect_server):
+    """The data, and a store with a first champion."""
+    folder = tmp_path_factory.mktemp("first")
+    data = write_dataset(folder / "data", side=12)
+    night = retrain(data, "quick", settings(), folder / "artifacts")
+    return data, folder / "artifacts", night
+
+
+@pytest.fixture
+def again(first, tmp_path):
+    """The data, and a copy of that store."""
+    data, artifacts, _ = first
+    shutil.copytree(artifacts, tmp_path / "artifacts", symlinks=True)
+    return data, tmp_path / "artifacts"
+
+
+def test_the_first_challenger_becomes_champion(first):
+    """Its run has the network and the evidence; `latest`, of the main job, is left alone."""
+    _, artifacts, night = first
+    champion = champion_of(Store(artifacts))
+
+    assert night.event == "promoted"
+    assert champion.run == night.run
+    assert json.loads((night.folder / "decision.json").read_text())["event"] == "promoted"
+    assert "# Retraining: promoted" in (night.folder / "summary.md").read_text()
+    assert not (artifacts / "latest").exists()
+
+
+def test_the_champion_is_what_denoise_uses(first):
+    """By its name, with the sha256 that was promoted; a network that was changed is refused."""
+    _, artifacts, night = first
+    chosen = choose_run(CHAMPION, artifacts)
+
+    assert chosen.name == night.run
+    assert sha256_of(chosen.network("denoiser")) == champion_of(Store(artifacts)).sha256
+
+
+def test_the_same_again_is_nothing_new(again):
+    """Without a run; another place of the same files is the same, another setting is not."""
+    data, artifacts = again
+    night = retrain(data, "quick", settings(), artifacts)
+    assert night.event == "nothing new"
+    assert "Nothing new" in night.summary()
+    assert len(list((artifacts / "runs").iterdir())) == 1
+
+    moved = artifacts.parent / "moved"
+    shutil.copytree(data, moved)
+    assert retrain(moved, "quick", settings(), artifacts).event == "nothing new"
+
+
+def test_a_challenger_like_the_champion_is_refused(again, monkeypatch):
+    """The decision is written down with its numbers, and posted."""
+    data, artifacts = again
+    webhook = Webhook()
+    monkeypatch.setenv("AUTOENCODERS_WEBHOOK", webhook.url)
+    before = champion_of(Store(artifacts))
+    night = retrain(data, "quick", settings(seed=1), artifacts)
+    [decision, _] = Alias(Store(artifacts), CHAMPION).decisions()
+
+    assert night.event == decision.event == "refused"
+    assert champion_of(Store(artifacts)) == before
+    assert decision.target is None
+    assert decision.facts["champion"] == {"run": before.run, "sha256": before.sha256}
+    assert next(one["what"] for one in decision.facts["checks"]) == "PSNR"
+    assert {one["measure"] for one in decision.facts["drift"]} == {
+        "ink", "noise", "error", "classes",
+    }  # fmt: skip
+    [post] = webhook.received
+    assert post["state"] == "refused"
+    assert post["text"].startswith(f"Retraining {night.run}: Refused: ")
+
+
+def test_too_few_images_that_neither_has_seen_are_a_refusal(again):
+    """Before anything is trained."""
+    data, artifacts = again
+    night = retrain(data, "quick", settings(retrain={"images": 21}), artifacts)
+
+    assert night.event == "refused"
+    assert "20 are new to both champion and challenger" in night.reasons[0]
+    assert not (night.folder / "models").exists()
+
+
+def test_files_of_an_inbox_join_the_data(again, tmp_path):
+    """One is split; what was there before stays on its side, so the champion's are left out."""
+    data, artifacts = again
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    assert retrain(data, "quick", settings(), artifacts, inbox).event == "nothing new"
+    csv(inbox / "monday.csv", 40, 1)
+    csv(inbox / "tuesday.csv", 40, 2)
+    none = settings(retrain={"images": 1000})  # of which nothing is trained
+    night = retrain(data, "quick", none, artifacts, inbox)
+    counts = night.facts["images"]
+
+    assert night.event == "refused"
+    assert 20 < counts["images"] < 60
+    assert counts["left"] == counts["images"]
+    assert (night.folder / "inbox" / "monday.csv" / "inspection.json").exists()
+    (inbox / "monday.csv").rename(inbox / "sunday.csv")
+    assert retrain(data, "quick", none, artifacts, inbox).event == "nothing new"
+
+
+def test_the_files_of_the_champion_are_no_garbage(again):
+    """However many runs come after it; a rollback needs an earlier champion."""
+    data, artifacts = again
+    store = Store(artifacts)
+    before = champion_of(store)
+    for seed in (1, 2):
+        retrain(data, "quick", settings(seed=seed, retrain={"images": 21}), artifacts)
+    collect_garbage(store, 1, dry_run=False)
+
+    assert champion_of(store) == before
+    assert run_folder(store, before.run).exists()
+    assert len(list((artifacts / "runs").iterdir())) == 2
+    with pytest.raises(Exception, match="no earlier champion"):
+        roll_back(store, None)
+
+
+def test_the_margin_is_never_below_what_seeds_differ_by():
+    """Whatever is set; every preset has its figure."""
+    for preset in PRESETS:
+        least = least_gain(preset, RetrainingSettings(retrain={"margin": 0}).retrain)
+        assert least > 0.1
+        large = RetrainingSettings(retrain={"margin": 20}).retrain
+        assert least_gain(preset, large) == 20

@@ -1,0 +1,177 @@
+"""The stages of retraining as plain functions: references in, files out."""
+
+import json
+
+import numpy as np
+import pytest
+
+from autoencoders.errors import PipelineError
+from tasks.choose_unseen import choose_unseen
+from tasks.draw_nights import draw_nights
+from tasks.engine.files import reference
+from tasks.engine.handles import Output
+from tasks.find_inbox import find_inbox
+from tasks.formats.image_table import ImageTableWriter, read_image_table
+from tasks.mark_seen import mark_seen
+from tasks.merge import merge
+from tasks.profile import profile
+
+COUNT = 12
+
+
+@pytest.fixture
+def output(tmp_path):
+    """Where a stage writes."""
+    return Output(tmp_path / "out")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return a function that saves an array and returns its reference."""
+
+    def saved(name, array):
+        np.save(tmp_path / f"{name}.npy", array)
+        return reference(tmp_path / f"{name}.npy")
+
+    return saved
+
+
+def images(seed=0, count=COUNT):
+    """Images as `prepare` makes them: bytes over 255, float32 (n, 4, 4, 1)."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 1))
+    return (pixels / 255).astype(np.float32)
+
+
+def seen_by(tmp_path, saved, array, earlier=None):
+    folder = tmp_path / f"seen{len(array)}"
+    mark_seen(Output(folder), saved(f"learned{len(array)}", array), earlier or {})
+    return reference(folder / "seen.npy")
+
+
+def test_images_that_a_network_has_seen_are_left_out(tmp_path, saved, output):
+    """And copies of another image, with their twins and labels; what is left keeps its order."""
+    test = images()
+    test[5] = test[4]
+    seen = {"a": seen_by(tmp_path, saved, test[:2]), "b": seen_by(tmp_path, saved, test[7:8])}
+    twins = test + 1
+    choose_unseen(
+        output, {"clean": saved("clean", test), "noisy": saved("noisy", twins)},
+        saved("labels", np.arange(COUNT)), seen,
+    )  # fmt: skip
+    left = [2, 3, 4, 6, 8, 9, 10, 11]
+
+    assert np.array_equal(np.load(output.folder / "clean.npy"), test[left])
+    assert np.array_equal(np.load(output.folder / "noisy.npy"), twins[left])
+    assert np.load(output.folder / "labels.npy").tolist() == left
+    assert json.loads((output.folder / "counts.json").read_text()) == {
+        "images": 12, "copies": 1, "seen": 3, "left": 8,
+    }  # fmt: skip
+
+
+def test_all_images_may_have_been_seen(tmp_path, saved, output):
+    """Then none is left; there may be no labels either."""
+    test = images()
+    seen = {"a": seen_by(tmp_path, saved, test)}
+    labels = saved("labels", np.empty(0, np.int64))
+    choose_unseen(output, {"clean": saved("clean", test)}, labels, seen)
+
+    assert np.load(output.folder / "clean.npy").shape == (0, 4, 4, 1)
+    assert np.load(output.folder / "labels.npy").shape == (0,)
+
+
+def test_a_network_that_goes_on_has_seen_what_the_earlier_one_has(tmp_path, saved, output):
+    """So the images of both are left out later."""
+    earlier = {"champion": seen_by(tmp_path, saved, images()[:2])}
+    seen = seen_by(tmp_path, saved, images()[2:5], earlier)
+    labels = saved("labels", np.arange(COUNT))
+    choose_unseen(output, {"clean": saved("clean", images())}, labels, {"a": seen})
+
+    assert np.load(output.folder / "labels.npy").tolist() == list(range(5, COUNT))
+
+
+def test_a_profile_has_ink_noise_and_classes(tmp_path, saved, output):
+    """Of each image the mean of its pixels, and the spread of what was added to them."""
+    import pandas as pd
+
+    clean = np.full((2, 4, 4, 1), 0.25, np.float32)
+    noisy = clean.copy()
+    noisy[1, :2] += 0.5
+    (tmp_path / "classes.json").write_text('["ant", "bee"]')
+    profile(
+        output, saved("clean", clean), saved("noisy", noisy), saved("labels", np.array([1, 1])),
+        reference(tmp_path / "classes.json"),
+    )  # fmt: skip
+    table = pd.read_parquet(output.folder / "profile.parquet")
+
+    assert table["ink"].tolist() == [0.25, 0.25]
+    assert table["noise"].tolist() == [0, 0.25]
+    assert json.loads((output.folder / "class_counts.json").read_text()) == {"bee": 2}
+
+
+def table(folder, name, labels, classes=None, side=4):
+    """Write a table of images, every pixel of which is the label, or 9 without."""
+    path = folder / f"{name}.parquet"
+    with ImageTableWriter(path, side * side, labelled=labels is not None) as writer:
+        values = np.full(3, 9) if labels is None else np.array(labels)
+        pixels = np.repeat(values[:, None], side * side, axis=1).astype(np.uint8)
+        writer.write(pixels, None if labels is None else values.astype(np.uint32))
+        writer.finish((side, side, 1), classes)
+    return reference(path)
+
+
+def test_merged_tables_call_a_class_by_one_number(tmp_path, output):
+    """Although each has numbered the names that it knows by itself."""
+    tables = {
+        "one": table(tmp_path, "one", [0, 1, 1], ["ant", "cat"]),
+        "two": table(tmp_path, "two", [0, 1, 0], ["bee", "cat"]),
+    }
+    merge(output, tables)
+    found = read_image_table(output.folder / "images.parquet")
+    [(pixels, labels)] = found.batches(100)
+
+    assert [found.classes[one] for one in labels] == ["ant", "cat", "cat", "bee", "cat", "bee"]
+    assert pixels[:, 0].tolist() == [0, 1, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(("labels", "classes", "side", "problem"), [
+    ([0, 1, 1], None, 8, "the images of two are 8 x 8 x 1, but those of one are 4 x 4 x 1"),
+    (None, None, 4, "the images of one have labels, those of two have none"),
+    ([0, 1, 1], ["ant", "bee"], 4, "words in one and numbers in the other"),
+])  # fmt: skip
+def test_tables_that_do_not_belong_together_are_refused(
+    tmp_path, output, labels, classes, side, problem
+):
+    """With both names."""
+    tables = {
+        "one": table(tmp_path, "one", [0, 1, 2]),
+        "two": table(tmp_path, "two", labels, classes, side),
+    }
+    with pytest.raises(PipelineError, match=f"(?i){problem}"):
+        merge(output, tables)
+
+
+def test_an_inbox_is_what_is_in_it(tmp_path):
+    """Files and folders by name; what is hidden or still being written is left out."""
+    for name in ("b.csv", "a.csv", ".c.csv", "d.csv.part", "e.tmp"):
+        (tmp_path / name).write_text("1,2\n")
+    (tmp_path / "set").mkdir()
+    for name in ("data.csv", "labels.csv"):
+        (tmp_path / "set" / name).write_text("1,2\n")
+    found = find_inbox(tmp_path)
+
+    assert list(found) == ["a.csv", "b.csv", "set"]
+    assert set(found["set"]) == {"data", "labels"}
+    with pytest.raises(PipelineError, match="no such folder"):
+        find_inbox(tmp_path / "missing")
+
+
+def test_the_figure_of_all_nights_needs_no_number(output):
+    """The first decision has no drift, a stop no gain, and what was done by hand neither."""
+    none = dict.fromkeys(("gain", "low", "high", "margin", "psi", "ks"))
+    first = {**none, "gain": 2.0, "low": 1.9, "high": 2.1, "margin": 0.0}
+    rows = [{**first, "event": "promoted"}, {**none, "event": "rolled back"},
+            {**none, "event": "stopped", "psi": 0.5, "ks": 0.3}]  # fmt: skip
+    draw_nights(output, [{**row, "date": "2026-01-01 03:00"} for row in rows])
+
+    assert (output.folder / "nights.png").read_bytes().startswith(b"\x89PNG")
+    draw_nights(output, [{**none, "event": "refused", "date": "2026-01-01 03:00"}])
