@@ -21,7 +21,8 @@ def training_in_words(settings: Values) -> str:
 def drawn_noise_in_words(settings: Values) -> str:
     """Return which noise the test images were given."""
     noise = settings["noise"]
-    return f"{noise['kind'].replace('_', '-')} noise of factor {noise['factor']:g}"
+    kind = noise["kind"].replace("_", "-").replace("gaussian", "Gaussian")
+    return f"{kind} noise of factor {noise['factor']:g}"
 
 
 def has_own_noise(data: Values) -> bool:

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from autoencoders.figures.image_rows import beside, stacked, thinned
+from autoencoders.figures.image_rows import GROUND, beside, stacked, thinned
 
 ERRORS = matplotlib.colormaps["magma"]
 CELL = 0.8
@@ -65,7 +65,7 @@ def _show(axes: Axes, clean: NDArray[np.float32], restored: NDArray[np.float32])
     errors = np.abs(restored - clean).mean(axis=3)  # (n, h, w)
     lines = [
         np.concatenate([
-            beside(pair, 2, gap, (height, width)), np.ones((height, gap, 3), np.float32),
+            beside(pair, 2, gap, (height, width)), np.full((height, gap, 3), GROUND, np.float32),
             ERRORS(error)[:, :, :3].astype(np.float32),
         ], axis=1)
         for *pair, error in zip(clean, restored, errors, strict=True)
@@ -73,7 +73,8 @@ def _show(axes: Axes, clean: NDArray[np.float32], restored: NDArray[np.float32])
     picture, tops = stacked(lines, below)
     axes.imshow(picture, interpolation="nearest",
                 extent=(0, picture.shape[1], picture.shape[0], 0))  # fmt: skip
-    axes.set(xticks=[], yticks=[], ylim=(picture.shape[0] + below, 0))
+    bottom, right = picture.shape[0] + below, picture.shape[1] + gap
+    axes.set(facecolor=str(GROUND), xticks=[], yticks=[], xlim=(-gap, right), ylim=(bottom, -gap))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return tops
@@ -81,7 +82,7 @@ def _show(axes: Axes, clean: NDArray[np.float32], restored: NDArray[np.float32])
 
 def _label(axes: Axes, rows: pd.DataFrame, tops: list[int], height: int, width: int) -> None:
     """Say below each restored image which one it is, and how good."""
-    middle = axes.get_xlim()[1] / 2
+    middle = sum(axes.get_xlim()) / 2
     for psnr, image, top in zip(rows["psnr"], rows["image"], tops, strict=True):
         said = f"{float(psnr):.1f} dB, no. {int(image):,}"
         below = top + height * (1 + BELOW / 2)

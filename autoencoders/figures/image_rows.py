@@ -16,6 +16,8 @@ MOST = 256
 """Pixels per side of an image that can be seen at the size of a cell, with some to spare."""
 GAP = 0.1
 """Room between images, in units of their width."""
+GROUND = 0.85
+"""Grey around images: on white, one could not see where a white image ends."""
 
 
 def image_rows(rows: Mapping[str, Images | Sequence[Images]], *, title: str) -> Figure:
@@ -45,6 +47,8 @@ def image_rows(rows: Mapping[str, Images | Sequence[Images]], *, title: str) -> 
     axes = figure.subplots()
     # One picture, since a panel per image would take seconds
     axes.imshow(picture, interpolation="nearest")
+    bottom, right = picture.shape[0] + gap - 0.5, picture.shape[1] + gap - 0.5
+    axes.set(facecolor=str(GROUND), xlim=(-gap - 0.5, right), ylim=(bottom, -gap - 0.5))
     axes.set_xticks([])
     axes.set_yticks(np.array(tops) + (height - 1) / 2, list(shown))
     axes.tick_params(length=0)
@@ -65,15 +69,15 @@ def beside(
 
     Args:
         images: float32 (h, w, c) each, in [0, 1].
-        count: Places; those behind the last image stay white.
-        gap: White columns between two of them.
+        count: Places; those behind the last image stay empty.
+        gap: Columns between two of them.
         size: Height and width of a place; smaller images are enlarged by a whole number.
 
     Returns:
         float32 (height, all widths, 3).
     """
     height, width = size
-    laid = np.ones((height, count * (width + gap) - gap, 3), np.float32)
+    laid = np.full((height, count * (width + gap) - gap, 3), GROUND, np.float32)
     for index, image in enumerate(images):
         factor = min(height // image.shape[0], width // image.shape[1])
         large = in_colour(image).repeat(factor, axis=0).repeat(factor, axis=1)
@@ -88,14 +92,14 @@ def stacked(lines: Sequence[Images], gap: int) -> tuple[Images, list[int]]:
 
     Args:
         lines: float32 (h, width, 3) each.
-        gap: White rows between two of them.
+        gap: Rows between two of them.
 
     Returns:
         float32 (height, width, 3), and the row in which each line begins.
     """
     height, width, _ = lines[0].shape
     tops = [index * (height + gap) for index in range(len(lines))]
-    laid = np.ones((tops[-1] + height, width, 3), np.float32)
+    laid = np.full((tops[-1] + height, width, 3), GROUND, np.float32)
     for top, line in zip(tops, lines, strict=True):
         laid[top : top + height] = line
     return laid, tops

@@ -7,7 +7,7 @@ import pytest
 from autoencoders.figures.architecture import architecture
 from autoencoders.figures.class_scores import class_scores
 from autoencoders.figures.extremes import ERRORS, extremes
-from autoencoders.figures.image_rows import image_rows
+from autoencoders.figures.image_rows import GROUND, image_rows
 from autoencoders.figures.loss_curves import loss_curves
 from autoencoders.figures.robustness import robustness
 from autoencoders.figures.score_distribution import CAP, score_distribution
@@ -101,7 +101,7 @@ def test_rows_may_have_different_numbers_of_images(tmp_path):
     figure.savefig(tmp_path / "figure.png", dpi=50)
 
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["train", "test"]
-    assert (shown(figure)[-8:, 8:] == 1).all()  # white
+    assert (shown(figure)[-8:, 8:] == np.float32(GROUND)).all()
 
 
 def test_the_architecture_ends_with_the_total():

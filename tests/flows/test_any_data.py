@@ -43,7 +43,7 @@ def test_one_file_of_odd_images_without_labels_is_enough(tmp_path):
 
     assert "per_class.csv" not in results.files
     assert np.load(results.files["first/denoiser"].path).shape[1:] == (5, 5, 1)
-    assert "test images of 5 x 5 x 1, gaussian noise" in summary
+    assert "test images of 5 x 5 x 1, Gaussian noise" in summary
     assert "- values: 0 to 16, read as levels from 0 to 16; rounded by 0." in summary
     assert {row["what"] for row in results.pages()[-1].content} >= {"size", "values", "decided"}
 

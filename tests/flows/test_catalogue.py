@@ -87,7 +87,7 @@ def test_a_figure_is_drawn_from_the_kinds_of_files_it_reads(figure, tmp_path):
         "groups": groups, "robustness.csv": curve, "extremes.csv": picked, "extremes": IMAGES,
     }  # fmt: skip
     inputs = {label: content[name.split("/")[0]] for label, name in figure.inputs.items()}
-    options = figure_options(figure, "gaussian noise of factor 0.5", resolve_settings(REFERENCE))
+    options = figure_options(figure, "Gaussian noise of factor 0.5", resolve_settings(REFERENCE))
     assert "{noise}" not in str(options)
     drawn = figure.draw.load()(inputs, **options)
     drawn.savefig(tmp_path / "figure.png")

@@ -54,7 +54,7 @@ def test_every_file_is_compared_and_described(exported):
     assert found["denoiser.int8.onnx"]["size"] < found["denoiser.onnx"]["size"] / 2
     card = (exported / "README.md").read_text()
     assert all(name in card for name in found)
-    assert "gaussian noise of factor 0.5" in card
+    assert "Gaussian noise of factor 0.5" in card
     assert "licence of the data: not recorded" in card
 
 

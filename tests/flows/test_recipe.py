@@ -14,11 +14,11 @@ from flows.recipe import levels_in_words, noise_in_words, trained_levels, traini
     ("preset", "training", "noise"),
     [
         ("reference", "50 epochs, batch size 128, rmsprop at 0.001",
-         "gaussian noise of factor 0.5"),
+         "Gaussian noise of factor 0.5"),
         ("fast", "650 steps, batch size 128, muon at 0.008",
-         "gaussian noise of factor 0.5 (drawn anew in every epoch of the denoiser)"),
+         "Gaussian noise of factor 0.5 (drawn anew in every epoch of the denoiser)"),
         ("best", "6,000 steps, batch size 128, muon at 0.006",
-         "gaussian noise of factor 0.5 (drawn anew in every epoch of the denoiser, of factors from "
+         "Gaussian noise of factor 0.5 (drawn anew in every epoch of the denoiser, of factors from "
          "0.1 to 0.9)"),
     ],
 )  # fmt: skip
