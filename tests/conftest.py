@@ -19,6 +19,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # A training of the machine's owner must not stop the tests, nor they each other
 os.environ["AUTOENCODERS_TRAININGS"] = "64"
 
+SLOW = 900
+"""Seconds that a slow test may take unless it says otherwise, setting up included: it starts
+servers, and machines may be busy."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests more time than the others."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def threads_of_tensorflow() -> None:

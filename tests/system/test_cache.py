@@ -421,7 +421,6 @@ class Squeezing:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_disk_that_fills_up_during_any_stage_leaves_the_store_intact(tmp_path):
     """The error names the place and the space needed; with room again, the same bytes appear."""
     data = write_dataset(tmp_path / "data", train=4000, test=4000, side=28)

@@ -216,7 +216,6 @@ def test_the_server_commands_of_operations_run_as_written(reader):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_commands_of_a_small_teams_server_run_as_written(tmp_path, postgres):
     """PostgreSQL's database and user, a log-in, a server on every address, another worker."""
     (tmp_path / "bin").mkdir()

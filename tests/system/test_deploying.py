@@ -52,7 +52,6 @@ def deployed(served: Served) -> str:
     return served.project.run_module("flows.ops.server", "deploy")
 
 
-@pytest.mark.timeout(900)
 def test_on_and_off_survive_deploys_and_restarts(served, written):
     """Three deploys and two restarts of `make server`; a changed time arrives."""
     for verb, active in (("resume", True), ("pause", False)):

@@ -67,7 +67,6 @@ def test_a_run_killed_in_training_resumes_from_the_last_epoch(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adamw", "muon"])
 def test_a_killed_training_of_a_preset_resumes_with_every_optimiser(
     tmp_path, server_environment, optimizer
@@ -144,7 +143,6 @@ def test_deleted_artifacts_are_computed_again_and_nothing_after_them(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_killed_server_leaves_a_store_to_resume_from(straight, tmp_path):
     """Prefect's server dies in the middle; the next run, with another server, ends the same."""
     data, expected = straight

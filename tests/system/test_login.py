@@ -63,7 +63,6 @@ def served(tmp_path_factory, request):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_one_variable_is_the_log_in_of_everything(served, tmp_path):
     """Of the API, of the pages, the worker, its runs, of deploys and of runs by hand."""
     api = f"http://127.0.0.1:{served.port}/api/flows/count"

@@ -12,7 +12,6 @@ RUNS = 10
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_ten_runs_of_two_workers_compute_each_stage_once(postgres, tmp_path):
     """All at once, on the same data: all complete, with the same bytes."""
     database = f"postgresql+asyncpg://postgres@127.0.0.1:{postgres}/postgres"

@@ -257,7 +257,6 @@ def begun(served: Served, artifacts: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("away", [0, 60])
 def test_a_run_outlives_its_server(served, straight, tmp_path, away):
     """Killed, it is restarted; the run waits for it and completes."""
@@ -275,7 +274,6 @@ def test_a_run_outlives_its_server(served, straight, tmp_path, away):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("killed", "message"),
     [
@@ -304,7 +302,6 @@ def test_a_run_that_was_killed_is_crashed_and_the_next_resumes(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_machine_that_died_needs_nothing_but_a_new_start(served, straight, tmp_path):
     """Everything is killed, also what restarts the others."""
     begun(served, tmp_path)

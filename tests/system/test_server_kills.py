@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import Project, Served, descendants, free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 EPOCHS = 3000
 """So many that there is time to kill something; such a run is ended by the test."""
 UP = 60
