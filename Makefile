@@ -52,7 +52,8 @@ test-long: $(READY)  ## the slow tests that CI runs too: deployments, a schedule
 			or loads_no_library or under_way_uses or following_the_advice or other_epochs \
 			or other_content or without_our_characters or moved_to_another or lock_files \
 			or another_form_of or every_optimiser or (at_once_compute and not 4) \
-			or the_same_store_does"
+			or the_same_store_does or like_the_champion or not_compared_image \
+			or changed_by_hand or last_runs_use"
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest

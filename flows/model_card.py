@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.catalogue import METHODS, METRICS
 from flows.inspection import inspection_table
 from flows.networks import ChosenRun
 from flows.recipe import levels_in_words, noise_in_words, training_in_words
+from flows.results import markdown_table, metrics_table
 from tasks.export import Exported
 
 PYTHON = '''"""Restore the example image: pip install numpy onnxruntime, then python example.py"""
@@ -152,28 +152,18 @@ def _training(run: ChosenRun) -> list[str]:
 
 
 def _metrics(metrics: Mapping[str, Any]) -> list[str]:
-    rows = [one for one in METHODS if isinstance(metrics.get(one.name), Mapping)]
+    rows = metrics_table(metrics)
     if not rows:
         return []
     return [
         f"## Results on {metrics.get('images', 0):,} test images",
         "",
-        "The first row is the baseline: nothing is done. `metrics.json` has all figures.",
+        "The first row is the baseline: nothing is done. In parentheses are 95 % intervals over "
+        "draws of test images; `metrics.json` has all figures.",
         "",
-        "| method | what it does | " + " | ".join(one.title for one in METRICS) + " |",
-        "| --- | --- |" + " ---: |" * len(METRICS),
-        *(
-            f"| {method.name} | {method.description} | "
-            + " | ".join(_rounded(metrics[method.name].get(one.name), one.digits)
-                         for one in METRICS) + " |"
-            for method in rows
-        ),
+        *markdown_table(rows),
         "",
-    ]  # fmt: skip
-
-
-def _rounded(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+    ]
 
 
 def _limits(run: ChosenRun) -> list[str]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -62,14 +62,11 @@ class Results:
         """Return the run in Markdown: warnings, metrics, what was run, on what."""
         metrics, settings = self.metrics(), self.settings
         shape = " x ".join(map(str, self.inspection()["shape"]))
-        rows = metrics_table(metrics)
         lines = [
             "# Autoencoder and denoiser: results on the test images",
             "",
             *(line for text in self.warnings() for line in (f"> **Warning:** {text}", "")),
-            "| " + " | ".join(rows[0]) + " |",
-            "| --- | --- |" + " ---: |" * (len(rows[0]) - 2),
-            *("| " + " | ".join(row.values()) + " |" for row in rows),
+            *markdown_table(metrics_table(metrics)),
             "",
             f"{metrics['images']:,} test images of {shape}, {self.noise()}, {self.training()}, "
             f"seed {settings.seed}.",
@@ -149,7 +146,7 @@ def said_noise(data: Mapping[str, Any], settings: ResolvedSettings) -> str:
 
 def metrics_table(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the metrics as rows of text: one per method, one column per metric."""
-    found = [method for method in METHODS if method.name in metrics]
+    found = [one for one in METHODS if isinstance(metrics.get(one.name), Mapping)]
     rows = [
         {
             "method": method.name,
@@ -164,12 +161,19 @@ def metrics_table(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
+def markdown_table(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return rows of text, at least one, as lines of Markdown; the third column on are numbers."""
+    return [
+        "| " + " | ".join(rows[0]) + " |",
+        "| --- | --- |" + " ---: |" * (len(rows[0]) - 2),
+        *("| " + " | ".join(row.values()) + " |" for row in rows),
+    ]
+
+
 def _shown(figures: Mapping[str, Any], metric: Metric) -> str:
-    """Return a value, with its interval if the table shows it."""
-    text, interval = (
-        _rounded(figures[metric.name], metric.digits),
-        figures[f"{metric.name}_interval"],
-    )
+    """Return a value, with its interval if the table shows it; earlier versions had none."""
+    text = _rounded(figures.get(metric.name), metric.digits)
+    interval = figures.get(f"{metric.name}_interval")
     if metric.interval and interval:
         low, high = (_rounded(end, metric.digits) for end in interval)
         return f"{text} ({low} to {high})"

@@ -48,6 +48,7 @@ def test_one_file_of_odd_images_without_labels_is_enough(tmp_path):
     assert {row["what"] for row in results.pages()[-1].content} >= {"size", "values", "decided"}
 
 
+@pytest.mark.slow
 def test_classes_are_called_as_the_user_calls_them(tmp_path):
     """In the table of classes, in the order of their names."""
     (tmp_path / "data").mkdir()

@@ -78,6 +78,7 @@ def test_plan_names_the_function_that_changed(project):
     assert rows["score denoiser"]["why"] == "psnr of autoencoders/metrics/quality.py changed"
 
 
+@pytest.mark.slow
 def test_an_edited_helper_is_computed_with_and_explained(project):
     """The run that follows an edit uses the new code, and says afterwards why it ran."""
     folder = project.folder
@@ -166,6 +167,7 @@ def test_compare_writes_a_page(project, tmp_path):
     assert re.findall(r'(?:src|href)="(?!data:)', html) == []
 
 
+@pytest.mark.slow
 def test_runs_of_other_data_are_not_compared_image_by_image(project, tmp_path):
     """Metrics are shown, a reason is given, and no verdict."""
     where = ["--artifacts", tmp_path / "artifacts"]  # a copy: the run would be one more for others
@@ -200,6 +202,7 @@ def test_compare_shows_what_differs(project):
     assert rows["autoencoder mse"]["change"] == 0
 
 
+@pytest.mark.slow
 def test_verify_finds_what_was_changed_by_hand(project):
     """It names the file, ends with exit code 1, and the next run heals."""
     folder, run = project.folder, project.run
@@ -215,6 +218,7 @@ def test_verify_finds_what_was_changed_by_hand(project):
     assert "all intact" in run("cli.py", "verify")
 
 
+@pytest.mark.slow
 def test_gc_keeps_what_the_last_runs_use(project, tmp_path):
     """It says what it frees; a dry run frees nothing; `latest` still opens afterwards."""
     folder, run = project.folder, project.run
@@ -228,7 +232,7 @@ def test_gc_keeps_what_the_last_runs_use(project, tmp_path):
     did = json.loads(run("cli.py", "gc", "--keep-last", 1, "--json", *where))
 
     assert did == would
-    assert {"add_noise", "train", *MEASURING, "evaluate", "render", "run"} == {
+    assert {"add_noise", "train", *MEASURING, "evaluate", "render", "report", "run"} == {
         one["kind"] for one in did
     }
     assert len(finished_runs(Store(artifacts))) == 1
@@ -262,6 +266,7 @@ def test_gc_keeps_what_a_run_under_way_uses(project, tmp_path, server_environmen
     assert unfinished_runs(Store(artifacts)) == []
 
 
+@pytest.mark.slow
 def test_an_empty_store_is_no_error(project, tmp_path):
     """Before the first run there is nothing to list, verify or remove."""
     run = project.run
@@ -454,6 +459,7 @@ def test_a_name_that_the_locale_cannot_spell_ends_in_one_line(project, tmp_path)
     assert "Traceback" not in error
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files_ends_in_one_line(project, tmp_path):
     """`ulimit -f`, in blocks of 1,024 bytes."""
     command = (

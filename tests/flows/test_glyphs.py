@@ -93,6 +93,7 @@ def test_a_drawn_data_set_has_the_form_of_the_main_jobs_input(drawn):
     assert "skipped: 1 broken" in log
 
 
+@pytest.mark.slow
 def test_the_same_fonts_give_the_same_bytes(drawn, fonts, tmp_path, server_environment):
     """Wherever they are and whatever they are called, also when nothing is cached."""
     out, _ = drawn

@@ -71,6 +71,7 @@ def test_it_is_readable(run):
     assert "![" not in run._repr_markdown_()
 
 
+@pytest.mark.slow
 def test_a_notebook_calls_it_again_and_again(run, place, server_environment):
     """Where a loop runs already, as in Jupyter; what is cached imports no TensorFlow."""
     done = subprocess.run(

@@ -147,7 +147,8 @@ def test_a_server_that_does_not_answer_is_named(run_flow, data, tmp_path):
     )  # fmt: skip
 
     assert done.returncode == 1
-    [line] = done.stderr.strip().splitlines()
+    [loading, line] = done.stderr.strip().splitlines()
+    assert loading == "Loading Prefect ..."
     assert line.startswith("error: No Prefect server answers at http://127.0.0.1:9/api, which ")
     assert "correct or unset PREFECT_API_URL" in line
     assert not (tmp_path / "artifacts").exists()

@@ -86,6 +86,7 @@ def test_the_same_again_is_nothing_new(again):
     assert retrain(moved, "quick", settings(), artifacts).event == "nothing new"
 
 
+@pytest.mark.slow
 def test_a_challenger_like_the_champion_is_refused(again, monkeypatch):
     """The decision is written down with its numbers, and posted."""
     data, artifacts = again
@@ -138,6 +139,7 @@ def test_files_of_an_inbox_join_the_data(again, tmp_path):
     assert retrain(data, "quick", none, artifacts, inbox).event == "nothing new"
 
 
+@pytest.mark.slow
 def test_the_files_of_the_champion_are_no_garbage(again):
     """However many runs come after it; a rollback needs an earlier champion."""
     data, artifacts = again

@@ -186,6 +186,7 @@ def test_too_few_train_images_are_refused_before_any_training(tmp_path, train, f
     assert case.steps[-1] == "train autoencoder"
 
 
+@pytest.mark.slow
 def test_a_run_with_warnings_ends_well_and_says_so_first(run_flow, tmp_path):
     """Exit code 0; a line of the log, the first lines of the summary, with the kept epoch."""
     data = write_dataset(tmp_path / "data", side=12)
