@@ -57,8 +57,8 @@ def results_table(metrics: Mapping[str, Any], earlier: Mapping[str, Any]) -> Tab
             "-" if scores[one.name] is None else f"{scores[one.name]:.{one.digits}f}"
             for one in METRICS
         ]
-        gain = "" if method.reads == method.name else _gain(scores, metrics["noisy"])
-        cells.append(gain if method.reads == "noisy" else "")
+        over = scores["against"].get("noisy", {}).get(HEADLINE)  # on the same images
+        cells.append("" if over is None else f"{over:+.2f} dB")
         if earlier:
             cells.append(_gain(scores, earlier.get(method.name, {})))
         style = "bold" if method.trained else ""

@@ -9,7 +9,7 @@ import pandas as pd
 from autoencoders.report.charts import Line, line_chart
 from autoencoders.report.lineage import lineage_drawing
 from autoencoders.report.page import render_page
-from autoencoders.report.values import Row, gain, number, score_cell
+from autoencoders.report.values import Row, number, score_cell, signed
 
 Metrics = Mapping[str, Any]
 INPUT, DENOISER = "noisy", "denoiser"
@@ -17,6 +17,8 @@ PSNR = "psnr"
 MOST_LINES = 8
 """Methods in a chart; of others there are numbers in the table."""
 CURVE_POINTS = 101
+OVER_NOISY, AS_PAPERS = "over noisy (dB)", "as in papers (dB)"
+"""Columns of the results beside those of the metrics."""
 
 
 def run_page(
@@ -48,7 +50,7 @@ def run_page(
         "tiles": _tiles(metrics, best),
         "images": f"{metrics['images']:,}",
         "results": _results(metrics, methods, facts["metrics"]),
-        "result_numbers": [one["title"] for one in facts["metrics"]] + ["over noisy (dB)"],
+        "result_numbers": [*(one["title"] for one in facts["metrics"]), OVER_NOISY, AS_PAPERS],
         "ours": [one["name"] for one in methods if one["trained"]],
         "convention": facts["convention"],
         "gallery": gallery,
@@ -86,8 +88,15 @@ def headline(metrics: Metrics, best: str | None) -> str:
     text = f"Denoising {verb} {given:.2f} to {ours:.2f} dB"
     if best is None:
         return text
-    other = metrics[best][PSNR]
-    return f"{text}; the best classical method, {best}, reaches {other:.2f} dB"
+    gain = _against(metrics, DENOISER, best)[PSNR]
+    side = "more" if gain >= 0 else "less"
+    return f"{text}, {abs(gain):.2f} dB {side} than the best classical method, {best}"
+
+
+def _against(metrics: Metrics, name: str, other: str) -> Mapping[str, Any]:
+    """Return by how much a method exceeds another on the same images; nothing if not compared."""
+    found: Mapping[str, Any] = metrics[name]["against"].get(other, {})
+    return found
 
 
 def _tiles(metrics: Metrics, best: str | None) -> list[Row]:
@@ -95,35 +104,46 @@ def _tiles(metrics: Metrics, best: str | None) -> list[Row]:
     tiles = [
         {"name": "denoised images", "value": f"{number(ours[PSNR], 2)} dB",
          "note": f"PSNR; SSIM {number(ours['ssim'], 3)}"},
-        {"name": "over the noisy images", "value": f"{gain(ours[PSNR], given[PSNR]) or '-'} dB",
+        {"name": "over the noisy images",
+         "value": f"{signed(_against(metrics, DENOISER, INPUT).get(PSNR))} dB",
          "note": f"these have {number(given[PSNR], 2)} dB"},
         {"name": "reconstructed clean images",
          "value": f"{number(metrics['autoencoder'][PSNR], 2)} dB",
          "note": f"PSNR; SSIM {number(metrics['autoencoder']['ssim'], 3)}"},
     ]  # fmt: skip
     if best is not None:
-        value = gain(ours[PSNR], metrics[best][PSNR]) or "-"
-        tiles.insert(2, {"name": "over the best classical method", "value": f"{value} dB",
-                         "note": f"{best}: {number(metrics[best][PSNR], 2)} dB"})  # fmt: skip
+        paired = _against(metrics, DENOISER, best)
+        ends = paired["psnr_interval"]
+        interval = f" ({signed(ends[0])} to {signed(ends[1])})" if ends else ""
+        tiles.insert(2, {"name": "over the best classical method",
+                         "value": f"{signed(paired[PSNR])} dB",
+                         "note": f"{best}, same {paired['images']:,} images{interval}",
+                         })  # fmt: skip
     return tiles
 
 
 def _results(
     metrics: Metrics, methods: Sequence[Mapping[str, Any]], columns: Sequence[Mapping[str, Any]]
 ) -> list[Row]:
-    rows = []
+    rows, known = [], any("as_papers" in metrics[one["name"]] for one in methods)
     for one in methods:
         scores = metrics[one["name"]]
-        compared = one["reads"] == INPUT and one["name"] != INPUT
-        over = gain(scores[PSNR], metrics[INPUT][PSNR]) if compared else ""
+        over = _against(metrics, one["name"], INPUT).get(PSNR)
+        papers = scores.get("as_papers", {}) if one["reads"] == INPUT else {}
         rows.append({
             "method": one["name"], "what it does": one["description"],
             **{two["title"]: score_cell(scores, two["name"], two["digits"],
                                         interval=two["interval"]) for two in columns},
-            "over noisy (dB)": {"value": scores[PSNR] - metrics[INPUT][PSNR] if over else "",
-                                "shown": over, "note": ""},
+            OVER_NOISY: _cell(over, signed(over)),
+            **({AS_PAPERS: _cell(papers.get(PSNR), number(papers.get(PSNR), 2))} if known else {}),
         })  # fmt: skip
     return rows
+
+
+def _cell(value: float | None, shown: str) -> Row:
+    """Return a number for a table; nothing where it does not apply."""
+    known = value is not None
+    return {"value": value if known else "", "shown": shown if known else "", "note": ""}
 
 
 def _loss_charts(histories: Mapping[str, pd.DataFrame], epochs: Sequence[str]) -> list[Row]:

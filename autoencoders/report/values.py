@@ -14,11 +14,9 @@ def number(value: float | None, digits: int) -> str:
     return f"{value:,.{digits}f}"
 
 
-def gain(value: float | None, other: float | None, digits: int = 2) -> str:
-    """Return by how much a value exceeds another, with its sign; nothing if either is unknown."""
-    if value is None or other is None:
-        return ""
-    return f"{value - other:+.{digits}f}".replace("-", "\u2212")
+def signed(value: float | None, digits: int = 2) -> str:
+    """Return a difference with its sign; a dash where there is none."""
+    return "-" if value is None else f"{value:+.{digits}f}".replace("-", "\u2212")
 
 
 def score_cell(

@@ -8,7 +8,7 @@ import pytest
 from autoencoders.report.charts import Line, line_chart
 from autoencoders.report.lineage import lineage_drawing
 from autoencoders.report.page import render_page
-from autoencoders.report.values import gain, number, score_cell
+from autoencoders.report.values import number, score_cell, signed
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -113,7 +113,7 @@ def test_numbers_are_written_as_people_read_them():
     """With a sign where they are differences; nothing is made up for what is unknown."""
     assert number(1234.5678, 2) == "1,234.57"
     assert number(None, 2) == number(math.nan, 2) == "-"
-    assert (gain(17.0, 9.5), gain(9.5, 17.0), gain(None, 1.0)) == ("+7.50", "\u22127.50", "")
+    assert (signed(7.5), signed(-7.5), signed(None)) == ("+7.50", "\u22127.50", "-")
     assert score_cell({"psnr": 17.0, "psnr_interval": [16.9, 17.1]}, "psnr", 1) == {
         "value": 17.0, "shown": "17.0", "note": "16.9 to 17.1",
     }  # fmt: skip
