@@ -14,7 +14,7 @@ from flows.ops.installing import Progress
 from flows.outcome import results_table
 from tests.support import HOME, SMALL, STEPS, TERMINAL, write_dataset
 
-SCORES = {"mse": 0.02, "psnr": 17.0, "ssim": 0.9, "mae": 0.1}
+SCORES = {"against": {}, "mse": 0.02, "psnr": 17.0, "ssim": 0.9, "mae": 0.1}
 LOCK = HOME / "requirements.lock"
 
 
@@ -87,7 +87,8 @@ def test_the_table_of_results_compares_with_the_input_and_the_last_run():
     console = Console(width=80, record=True, file=io.StringIO())
     metrics = {
         "noisy": {**SCORES, "psnr": 9.0}, "autoencoder": SCORES,
-        "denoiser": {**SCORES, "psnr": None},
+        "median": {**SCORES, "against": {"noisy": {"psnr": 4.25}}},  # on some of the images
+        "denoiser": {**SCORES, "psnr": None, "against": {"noisy": {"psnr": None}}},
     }  # fmt: skip
     console.print(results_table(metrics, {"noisy": {"psnr": 9.0}, "autoencoder": {"psnr": 16.5}}))
     table = {line.split()[0]: line.split() for line in console.export_text().splitlines()}
@@ -95,7 +96,8 @@ def test_the_table_of_results_compares_with_the_input_and_the_last_run():
     assert table["noisy"][-1] == "same"
     assert table["autoencoder"][-2:] == ["+0.50", "dB"]
     assert table["denoiser"][2] == "-"
-    assert "median" not in table
+    assert table["median"][-2:] == ["+4.25", "dB"]
+    assert "wavelet" not in table
 
 
 @pytest.fixture(scope="module")

@@ -54,8 +54,12 @@ def made(folder, *, labelled=True, own=False, channels=3, name="data", nan=False
         psnr["denoiser"][:] = np.nan
     table = pd.DataFrame({f"{one}_psnr": values for one, values in psnr.items()})
     write_table(table, folder / "per_image.parquet")
+    gain = {"images": COUNT, "psnr": None if nan else 1.5, "psnr_interval": None}
     metrics = {"images": COUNT, **{
-        one.name: {two.name: None if nan and one.name == "denoiser" else 0.5 for two in METRICS}
+        one.name: {
+            **{two.name: None if nan and one.name == "denoiser" else 0.5 for two in METRICS},
+            "against": {two.name: gain for two in METHODS if two != one},
+        }
         for one in METHODS
     }}  # fmt: skip
     (folder / "metrics.json").write_text(json.dumps(metrics))
