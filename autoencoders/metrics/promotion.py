@@ -5,7 +5,7 @@ images with the same noise. Their intervals come from images drawn with replacem
 say how the two would compare on other images of the kind.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from autoencoders.metrics.bootstrap import FEWEST, log_ratio_intervals
 Scores = NDArray[np.float64]
 DRAWS = 2000
 BASELINE = "the best linear map"
+CLASS = "class "
+"""How the comparison on a class is called, before its name."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,11 @@ def decide(
     if ssim is not None and np.isfinite([ssim.champion.mean(), ssim.challenger.mean()]).all():
         checks.append(_of_ssim(ssim))
     checks += [compare(what, pair, -rules.tolerance, rng) for what, pair in elsewhere.items()]
-    checks += _by_class(main, labels, rules, rng)
+    by_class = list(_by_class(main, labels, rules, rng))
     below = [] if baseline is None else _below(compare(BASELINE, baseline, 0, rng))
     failed = [_reason(one) for one in checks if one.passed is False]
-    failed += below if rules.strict else []
+    failed += [*_worse_classes(by_class, rules), *(below if rules.strict else [])]
+    checks += by_class
     warnings = () if rules.strict else tuple(below)
     return Verdict(not failed, tuple(failed or [_gained(checks)]), tuple(checks), warnings)
 
@@ -167,7 +170,19 @@ def _by_class(
     for name in np.unique(labels) if labels is not None and len(labels) else ():
         one = labels == name
         pair = Pair(main.champion[one], main.challenger[one])
-        yield compare(f"class {name}", pair, -rules.tolerance, rng)
+        yield compare(f"{CLASS}{name}", pair, -rules.tolerance, rng)
+
+
+def _worse_classes(checks: Sequence[Check], rules: Rules) -> list[str]:
+    """Say in one sentence which classes may be worse than tolerated."""
+    worse = [one.what.removeprefix(CLASS) for one in checks if one.passed is False]
+    if not worse:
+        return []
+    told = sum(one.passed is not None for one in checks)
+    return [
+        f"A loss of more than {rules.tolerance:g} dB is possible for {len(worse)} of {told} "
+        f"classes: {', '.join(worse)}."
+    ]
 
 
 def _below(check: Check) -> list[str]:
@@ -194,7 +209,8 @@ def _reason(check: Check) -> str:
     if check.what == "SSIM":
         return f"SSIM is lower by {-check.gain:.4f}."
     interval = "" if check.low is None else f" (95 % interval {check.low:.2f} to {check.high:.2f})"
-    gain = f"gain {check.gain:+.2f} dB{interval}"
+    gain = f"{check.gain:+.2f} dB{interval}"
     if check.what == "PSNR":
-        return f"{gain}: its lower end does not exceed the margin of {check.least:g} dB."
-    return f"{check.what}: {gain}, so a loss of more than {-(check.least or 0):g} dB is possible."
+        return f"Gain {gain}: its lower end does not exceed the margin of {check.least:g} dB."
+    loss = f"a loss of more than {-(check.least or 0):g} dB is possible"
+    return f"{check.what.capitalize()}: gain {gain}, so {loss}."
