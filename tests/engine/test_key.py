@@ -241,9 +241,10 @@ def test_the_libraries_of_a_stage_are_those_it_imports_and_what_these_require():
     assert "tensorflow" not in drawing
 
 
-OPTIONAL = frozenset({"cloudpickle", "pytz", "matplotlib", "scipy"})
+OPTIONAL = frozenset({"cloudpickle", "pytz", "matplotlib", "scipy", "charset-normalizer"})
 """What libraries load if it is there, for things that no stage does: Arrow for functions of users,
-pandas for time zones, Keras for its pictures of networks and for images that it reads itself."""
+pandas for time zones, Keras for its pictures of networks and for images that it reads itself, NumPy
+for source files in Fortran."""
 LOADED = """
 import importlib, json, sys
 import flows
@@ -288,7 +289,7 @@ def test_a_stage_loads_no_library_that_its_key_does_not_name(stage):
     brought_by = importlib.metadata.packages_distributions()
     # Keras loads pandas if it is there, and pandas Arrow, for text columns; whoever reads or writes
     # tables imports them by name
-    behind = {"train": {"pyarrow"}}
+    behind = {"train": {"pyarrow"}, "draw_nights": {"pyarrow"}}
     optional = OPTIONAL | behind.get(stage, set())
     named = libraries(stage, functions=list(functions)) | library_versions(optional).keys()
     assert not {
