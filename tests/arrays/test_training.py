@@ -83,7 +83,7 @@ def test_training_resumes_as_if_it_had_never_stopped(
 @pytest.mark.parametrize(
     ("optimizer", "schedule", "precision"),
     [pytest.param("rmsprop", "cosine", "float32", marks=pytest.mark.slow),
-     ("adamw", "linear", "float32"),
+     pytest.param("adamw", "linear", "float32", marks=pytest.mark.slow),
      ("muon", "linear", "float32"),
      pytest.param("muon", "constant", "bfloat16", marks=pytest.mark.slow)],
 )  # fmt: skip

@@ -59,6 +59,7 @@ def test_plan_names_the_setting_that_changed(project):
     assert rows["train denoiser"]["state"] == "depends"
 
 
+@pytest.mark.slow
 def test_plan_names_the_function_that_changed(project):
     """And an edited comment changes nothing."""
     path = "autoencoders/metrics/quality.py"

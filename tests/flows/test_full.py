@@ -80,6 +80,7 @@ def test_the_second_run_computes_nothing(twice):
     assert states(second.stdout + second.stderr) == dict.fromkeys(STEPS, "Cached")
 
 
+@pytest.mark.slow
 def test_the_proof_that_tensorflow_is_not_imported_can_fail(twice, run_flow, poison):
     """Where a network has to be trained, the same environment stops the run."""
     folder, *_ = twice

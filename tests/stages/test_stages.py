@@ -264,7 +264,11 @@ def scripted(losses):
 
 @pytest.mark.parametrize(
     ("losses", "best", "stop_after"),
-    [((0.3, 0.1, 0.2, 0.1), 2, 1), ((0.3, 0.1, 0.2, 0.1), 2, 3), ((0.4, 0.3, 0.2, 0.1), 4, 2)],
+    [
+        pytest.param((0.3, 0.1, 0.2, 0.1), 2, 1, marks=pytest.mark.slow),
+        ((0.3, 0.1, 0.2, 0.1), 2, 3),
+        pytest.param((0.4, 0.3, 0.2, 0.1), 4, 2, marks=pytest.mark.slow),
+    ],
 )
 def test_the_weights_of_the_best_epoch_are_kept(
     clean, tmp_path, monkeypatch, losses, best, stop_after
