@@ -27,7 +27,9 @@ def write_report(
         data: The user's files by role.
         settings: What was computed.
     """
-    planned = is_pending(files.values())  # then nothing is known yet that facts could be read from
+    # Of a pipeline that is planned: facts cannot be read yet, and wait for these files too
+    awaited = {name: ref for name, ref in files.items()
+               if not name.startswith("figures/") and is_pending([ref])}  # fmt: skip
     made = trace(
         "report", report, metrics=files["metrics.json"],
         tables={name.partition(".")[0]: files[name] for name in TABLES if name in files},
@@ -36,6 +38,6 @@ def write_report(
         extremes=files["extremes/denoiser"],
         images={kind: files[f"images/test/{kind}"] for kind in ("clean", "noisy")},
         labels={"numbers": files["labels/test"], "classes": files["labels/test/classes"]},
-        facts={} if planned else report_facts(Results(data, files, settings), trace),
+        facts=awaited or report_facts(Results(data, files, settings), trace),
     )  # fmt: skip
     files["report.html"] = made["report.html"]
