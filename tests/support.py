@@ -129,7 +129,7 @@ class Served:
     """A project with a server, a worker and deployments, as `make server` starts them."""
 
     def __init__(
-        self, folder: Path, *options: str, terminal: bool = False, every: int = 10,
+        self, folder: Path, *options: str, terminal: bool = False, every: int = 30,
         **environment: str,
     ) -> None:  # fmt: skip
         """Copy the project into `folder` and start everything, optionally in a terminal.
