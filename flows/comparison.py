@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autoencoders.metrics.paired import Gain
-from flows.catalogue import METHODS, METRICS
+from flows.catalogue import METHODS, METRICS, Method
 from flows.differences import changed_settings, shown
 from flows.evaluation import noise_levels
 from flows.recipe import has_own_noise
@@ -22,7 +22,8 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CHANCE = {"seed", "training.precision", "training.threads"}
 """Settings that change a method by no more than chance does."""
 HEADLINES = {"better": "better than", "worse": "worse than", "the same": "the same as",
-             "not told apart": "not told apart from"}  # fmt: skip
+             "not told apart": "not told apart from",
+             "not comparable": "not comparable with"}  # fmt: skip
 """How a verdict goes on in a sentence."""
 Row = dict[str, Any]
 
@@ -76,7 +77,9 @@ class Comparison:
         for method in METHODS:
             if method.trained:
                 gains = compare_images(first, others, method.name)
-                texts = [self._verdict(number, gain) for number, gain in enumerate(gains, 1)]
+                texts = [
+                    self._verdict(number, gain, method) for number, gain in enumerate(gains, 1)
+                ]
                 rows.append(self._row(f"{method.name} against A", (None, *texts)))
         return rows
 
@@ -141,12 +144,15 @@ class Comparison:
             noise="" if own_noise else f"noise factor {factor:g}",
         )  # fmt: skip
 
-    def _verdict(self, number: int, gain: Gain | None) -> str | None:
+    def _verdict(self, number: int, gain: Gain | None, method: Method) -> str | None:
         if gain is None:
             return None
         if gain.value == gain.low == gain.high == 0:
             return "the same"
         text = f"{gain.value:+.2f} dB ({gain.low:+.2f} to {gain.high:+.2f})"
+        noises = [at(self.runs[one].settings, "noise") for one in (0, number)]
+        if method.reads == "noisy" and noises[0] != noises[1]:
+            return f"not comparable, {text} on other noise"
         if set(changed_settings(self.runs[0].settings, self.runs[number].settings)) <= CHANCE:
             return f"not told apart, {text}, by chance in training"
         return f"{gain.verdict}, {text}"

@@ -70,13 +70,17 @@ def run_page(
 
 
 def best_other(metrics: Metrics, methods: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the best of the methods that get noisy images and are no network, if there is one."""
+    """Return the best of the methods that get noisy images and are no network, if there is one.
+
+    It is the one that the denoiser exceeds by least, on the images that both have scored.
+    """
     others = [
         one["name"] for one in methods
         if one["reads"] == INPUT and not one["trained"] and one["name"] != INPUT
-        and metrics[one["name"]][PSNR] is not None
+        and _against(metrics, DENOISER, one["name"]).get(PSNR) is not None
     ]  # fmt: skip
-    return max(others, key=lambda name: float(metrics[name][PSNR]), default=None)
+    return min(others, key=lambda name: float(_against(metrics, DENOISER, name)[PSNR]),
+               default=None)  # fmt: skip
 
 
 def headline(metrics: Metrics, best: str | None) -> str:
@@ -88,7 +92,10 @@ def headline(metrics: Metrics, best: str | None) -> str:
     text = f"Denoising {verb} {given:.2f} to {ours:.2f} dB"
     if best is None:
         return text
-    gain = _against(metrics, DENOISER, best)[PSNR]
+    paired = _against(metrics, DENOISER, best)
+    gain, ends = paired[PSNR], paired["psnr_interval"]
+    if not ends or ends[0] <= 0 <= ends[1]:
+        return f"{text}, not told apart from the best classical method, {best}"
     side = "more" if gain >= 0 else "less"
     return f"{text}, {abs(gain):.2f} dB {side} than the best classical method, {best}"
 

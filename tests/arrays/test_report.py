@@ -8,6 +8,7 @@ import pytest
 from autoencoders.report.charts import Line, line_chart
 from autoencoders.report.lineage import lineage_drawing
 from autoencoders.report.page import render_page
+from autoencoders.report.run_page import headline
 from autoencoders.report.values import number, score_cell, signed
 
 HOSTILE = "<script>alert(1)</script>"
@@ -45,6 +46,21 @@ def test_what_looks_like_html_is_text(changes):
 
     assert html.count("<script") == 1
     assert "alert(1)" in html or "(1)trela" in html
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [([0.5, 1.5], "1.00 dB more than"), ([-0.5, 2.5], "not told apart from"),
+     (None, "not told apart from")],
+)  # fmt: skip
+def test_the_headline_claims_no_more_than_the_interval_says(ends, said):
+    """A gain that may be chance, or of too few images to tell, is none."""
+    gain = {"psnr": 1.0, "psnr_interval": ends}
+    metrics = {
+        "noisy": {"psnr": 9.0}, "denoiser": {"psnr": 17.0, "against": {"median": gain}},
+    }  # fmt: skip
+
+    assert headline(metrics, "median").endswith(f"{said} the best classical method, median")
 
 
 def test_a_page_asks_for_nothing():

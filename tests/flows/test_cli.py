@@ -161,7 +161,11 @@ def test_compare_writes_a_page(project, tmp_path):
     html = page.read_text()
 
     assert shown.splitlines()[-1] == str(page)
-    assert re.search(r"^denoiser, B against A: (better|worse|not told apart), .*dB", shown, re.M)
+    # Less noise is easier, which makes no denoiser better
+    assert re.search(
+        r"^denoiser, B against A: not comparable, .* dB .* on other noise", shown, re.M
+    )
+    assert "autoencoder, B against A: the same" in shown
     assert "denoiser, C against A: the same" in shown
     assert html.count("<script") == 1
     assert html.count('<img src="data:image/png') == 7

@@ -33,18 +33,6 @@ MEDIAN, LINEAR, PATCHES, COMPONENTS = (
 
 
 @pytest.fixture
-def saved(tmp_path):
-    """Return a function that saves an array and returns its reference."""
-
-    def saved(name, array):
-        path = tmp_path / f"{name}.npy"
-        np.save(path, array)
-        return reference(path)
-
-    return saved
-
-
-@pytest.fixture
 def test(saved):
     """Random images, float32 (12, 8, 8, 1), and other ones."""
     clean, given = np.random.default_rng(0).random((2, COUNT, 8, 8, 1), np.float32)

@@ -19,23 +19,6 @@ from tasks.profile import profile
 COUNT = 12
 
 
-@pytest.fixture
-def output(tmp_path):
-    """Where a stage writes."""
-    return Output(tmp_path / "out")
-
-
-@pytest.fixture
-def saved(tmp_path):
-    """Return a function that saves an array and returns its reference."""
-
-    def saved(name, array):
-        np.save(tmp_path / f"{name}.npy", array)
-        return reference(tmp_path / f"{name}.npy")
-
-    return saved
-
-
 def images(seed=0, count=COUNT):
     """Images as `prepare` makes them: bytes over 255, float32 (n, 4, 4, 1)."""
     pixels = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 1))

@@ -16,7 +16,7 @@ from autoencoders.settings import (
     ResidualSettings,
     ResolvedTraining,
 )
-from flows.catalogue import CORRUPTIONS, FIGURES, METRICS
+from flows.catalogue import CORRUPTIONS, FIGURES
 from tasks.add_noise import add_noise
 from tasks.draw_contact_sheet import draw_contact_sheet
 from tasks.draw_glyphs import split_typefaces
@@ -35,25 +35,6 @@ from tests.support import write_dataset
 COUNT = 12
 THREADS = resolve_threads()
 TRAINING = ResolvedTraining(epochs=1, batch_size=4, precision="float32", threads=THREADS)
-METRIC_REFS = {metric.name: metric.function for metric in METRICS}
-
-
-@pytest.fixture
-def output(tmp_path):
-    """Where a stage writes."""
-    return Output(tmp_path / "out")
-
-
-@pytest.fixture
-def saved(tmp_path):
-    """Return a function that saves an array and returns its reference."""
-
-    def saved(name, array):
-        path = tmp_path / f"{name}.npy"
-        np.save(path, array)
-        return reference(path)
-
-    return saved
 
 
 @pytest.fixture
