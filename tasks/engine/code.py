@@ -12,7 +12,6 @@ import hashlib
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from .errors import UnseenCodeError
 from .sources import is_tracked, source_file, source_of
@@ -53,6 +52,13 @@ UNSEEN_BUILTINS = {
     "eval": "runs code that is made as it runs",
 }
 """The same, where they are not methods of something else."""
+
+NAMING = {
+    kind: tuple(name for name in kind._fields if name in ("id", "attr", "arg", "name", "asname"))
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""Which fields of a node of the syntax tree are names."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def code_parts(reached: Reach) -> dict[str, str]:
             raise UnseenCodeError(f"{source_file(module)}: {problem} (`{name}`).")
         for name, digest in definitions(source).items():
             parts[f"{module}:{name}"] = digest
-    if any(_names_in(source) & READS_TEXT for source in reached.sources.values()):
+    if any(_named(source).everywhere & READS_TEXT for source in reached.sources.values()):
         for module, source in reached.sources.items():
             parts[f"{module}:<text>"] = _digest(source)
     return parts
@@ -134,7 +140,40 @@ def _parents(module: str) -> Iterator[str]:
 @functools.lru_cache(maxsize=1024)
 def _tree(source: bytes) -> ast.Module:
     tree = _parsed(source)
-    return _Essence(_is_typing_flag(tree)).visit(tree)  # type: ignore[no-any-return]
+    # A walk through a module takes milliseconds, and most never name the flag
+    typing_flag = b"TYPE_CHECKING" in source and _is_typing_flag(tree)
+    return ast.Module(_what_runs(tree.body, typing_flag), [])
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What the running part of a module names."""
+
+    everywhere: frozenset[str]
+    """Every name, attribute, argument and keyword."""
+    variables: frozenset[str]
+    """Those that stand by themselves."""
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    attributes: tuple[ast.Attribute, ...]
+
+
+@functools.lru_cache(maxsize=1024)
+def _named(source: bytes) -> _Names:
+    """Walk through a module once, for all that is asked of it."""
+    everywhere: set[str] = set()
+    variables: set[str] = set()
+    imports, attributes = [], []
+    for node in ast.walk(_tree(source)):
+        for field in NAMING.get(type(node), ()):
+            if isinstance(name := getattr(node, field), str):
+                everywhere.add(name)
+        if isinstance(node, ast.Name):
+            variables.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            attributes.append(node)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            imports.append(node)
+    return _Names(frozenset(everywhere), frozenset(variables), tuple(imports), tuple(attributes))
 
 
 def _parsed(source: bytes) -> ast.Module:
@@ -166,41 +205,42 @@ def _is_typing_flag(tree: ast.Module) -> bool:
     return imported and bindings == 1
 
 
-class _Essence(ast.NodeTransformer):
-    """Drops what does not run: docstrings, texts under fields, blocks for type checkers."""
+def _what_runs(body: list[ast.stmt], typing_flag: bool) -> list[ast.stmt]:
+    """Drop what does not run: docstrings, texts under fields, blocks for type checkers."""
+    kept: list[ast.stmt] = []
+    for node in body:
+        if _is_text(node):
+            continue
+        # Only statements hold statements, so there is no need to look into expressions
+        for part in (node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            for field in ("body", "orelse", "finalbody"):
+                if inner := getattr(part, field, None):
+                    setattr(part, field, _what_runs(inner, typing_flag))
+        if typing_flag and isinstance(node, ast.If) and _is_flag(node.test):
+            kept += node.orelse
+        else:
+            kept.append(node)
+    return kept
 
-    def __init__(self, typing_flag: bool) -> None:
-        self._typing_flag = typing_flag
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if text else node
-
-    def visit_If(self, node: ast.If) -> Any:
-        self.generic_visit(node)
-        only_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return node.orelse if only_types and self._typing_flag else node
+def _is_text(node: ast.stmt) -> bool:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
-@functools.lru_cache(maxsize=1024)
-def _names_in(source: bytes) -> frozenset[str]:
-    """Return every name, attribute and keyword that the running part of a module uses."""
-    fields = ("id", "attr", "arg", "name", "asname")
-    nodes = ast.walk(_tree(source))
-    found = (getattr(node, field, None) for node in nodes for field in fields)
-    return frozenset(name for name in found if isinstance(name, str))
+def _is_flag(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
 @functools.lru_cache(maxsize=1024)
 def _unseen(source: bytes) -> tuple[str, str] | None:
     """Return a name by which a module reaches unseen code, and what it does with it."""
-    builtins = {node.id for node in ast.walk(_tree(source)) if isinstance(node, ast.Name)}
-    modules = set(_imports("", source))
-    if any(isinstance(node, ast.alias) and node.name == "*" for node in ast.walk(_tree(source))):
+    names, modules = _named(source), set(_imports("", source))
+    if any(alias.name == "*" for node in names.imports for alias in node.names):
         return "import *", "imports whatever another module lists"
-    found = [(name, what) for name, what in UNSEEN.items() if name in _names_in(source)]
+    found = [(name, what) for name, what in UNSEEN.items() if name in names.everywhere]
     found += [(name, what) for name, what in UNSEEN_MODULES.items() if name in modules]
-    found += [(name, what) for name, what in UNSEEN_BUILTINS.items() if name in builtins]
+    found += [(name, what) for name, what in UNSEEN_BUILTINS.items() if name in names.variables]
     return found[0] if found else None
 
 
@@ -208,14 +248,14 @@ def _unseen(source: bytes) -> tuple[str, str] | None:
 def _imports(module: str, source: bytes) -> tuple[str, ...]:
     """Return every module name that `module` may import; `from a import b` gives a and a.b."""
     found: list[str] = []
-    for node in ast.walk(_tree(source)):
+    for node in _named(source).imports:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = _absolute(module, node)
             found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Attribute):  # `package.module.name`, which somebody imported
-            found += _parents(ast.unparse(node)) if _is_dotted(node) else []
+    for attribute in _named(source).attributes:  # `package.module.name`, which somebody imported
+        found += _parents(ast.unparse(attribute)) if _is_dotted(attribute) else []
     return tuple(found)
 
 

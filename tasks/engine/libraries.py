@@ -5,6 +5,7 @@ import hashlib
 import importlib.machinery
 import importlib.metadata
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,7 +92,8 @@ def _distributions_of(library: str) -> list[str]:
     try:
         importlib.metadata.distribution(library)
     except importlib.metadata.PackageNotFoundError:
-        return sorted(set(_by_module().get(library, ())))
+        module = re.compile(rf"^{re.escape(library)}(?:[/.,]|\s*$)", re.MULTILINE)
+        return sorted(name for name, record in _records().items() if module.search(record))
     return [library]
 
 
@@ -106,9 +108,17 @@ def _is_shadowed(library: str, names: list[str]) -> bool:
 
 
 @functools.cache
-def _by_module() -> Mapping[str, list[str]]:
-    """Return the distributions of every installed module; slow, so read once."""
-    return importlib.metadata.packages_distributions()
+def _records() -> Mapping[str, str]:
+    """Return what every installed distribution says of its modules, by its name.
+
+    Read as text: `importlib.metadata.packages_distributions` makes an object of each file.
+    """
+    return {
+        distribution.metadata["Name"]: distribution.read_text("top_level.txt")
+        or distribution.read_text("RECORD")
+        or "\n".join(map(str, distribution.files or ()))
+        for distribution in importlib.metadata.distributions()
+    }
 
 
 def _digest_of(library: str) -> str:

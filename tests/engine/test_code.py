@@ -1,10 +1,11 @@
 """The code that a stage can reach, read while other threads read too."""
 
 import ast
+import importlib.metadata
 
 import pytest
 
-from tasks.engine import code
+from tasks.engine import code, libraries
 
 MODULE = b"value = [1, (2, 3)]  # read by no other test"
 
@@ -34,3 +35,12 @@ def test_a_parser_that_never_succeeds_is_not_called_for_ever(monkeypatch):
 
     with pytest.raises(SystemError, match="broken"):
         code._tree(MODULE)
+
+
+def test_a_module_is_known_by_the_distribution_that_brings_it():
+    """For every module that is installed here, as Python itself says it, only sooner."""
+    for module, names in importlib.metadata.packages_distributions().items():
+        found = libraries._distributions_of(module)
+
+        # A distribution of the module's own name is taken without looking further
+        assert module in found or found == sorted(set(names)), module
