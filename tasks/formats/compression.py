@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import pyarrow as pa
+from isal import igzip
+from isal.igzip_lib import IsalError
 
 from tasks.formats.errors import DataError
 
@@ -140,6 +142,8 @@ def _refuse_inner_archive(path: Path, kinds: tuple[str, ...]) -> None:
 def _decompressed(stream: io.BufferedReader, found: str, stack: contextlib.ExitStack) -> BinaryIO:
     if found == "xz":
         return cast("BinaryIO", _Xz(stream))
+    if found == "gzip":
+        return cast("BinaryIO", stack.enter_context(igzip.GzipFile(fileobj=stream, mode="rb")))
     source = pa.PythonFile(stream, mode="r")
     return cast("BinaryIO", stack.enter_context(pa.CompressedInputStream(source, found)))
 
@@ -243,8 +247,8 @@ class _Guarded(io.RawIOBase):
         """Read what comes next into `buffer`; return how much that was."""
         try:
             read: int = self._source.readinto(buffer)  # type: ignore[attr-defined]
-        except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, NotImplementedError,
-                ValueError) as error:  # fmt: skip
+        except (EOFError, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, ValueError,
+                zlib.error, IsalError) as error:  # type: ignore[misc]  # fmt: skip
             raise _damaged(self._path, self._kind, error) from error
         except OSError as error:
             if error.errno is not None:  # of the disk, which may answer another time

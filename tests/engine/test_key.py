@@ -231,7 +231,7 @@ def test_the_libraries_of_a_stage_are_those_it_imports_and_what_these_require():
     drawing = libraries("render", draw=FIGURES[0].draw)
 
     assert libraries("prepare") == {"numpy", "pyarrow", "python"}
-    assert libraries("ingest") == {"numpy", "pillow", "pyarrow", "python"}
+    assert libraries("ingest") == {"isal", "numpy", "pillow", "pyarrow", "python"}
     assert libraries("add_noise", corrupt=CORRUPTIONS["gaussian"]) == {"numpy", "python"}
     assert {"pandas", "pyarrow", "numpy"} < libraries("evaluate")
     assert {"matplotlib", "pillow", "kiwisolver", "pandas", "pyarrow"} < drawing
