@@ -32,9 +32,8 @@ Split = tuple[np.ndarray, np.ndarray]
 """uint8 (n, 64) pixels, and labels (n,) from 0 to 3, sorted."""
 
 
-def images(split: str) -> Split:
-    """Draw blocky images that use every byte's range, 10 a class in train, 5 in test."""
-    each = {"train": 10, "test": 5}[split]
+def images(each: int) -> Split:
+    """Draw blocky images that use every byte's range, `each` of a class."""
     rng = np.random.default_rng(each)
     small = rng.integers(0, 256, (each * CLASSES, 4, 4), np.uint8)
     small[0, 0, :2] = 0, 255
@@ -42,7 +41,7 @@ def images(split: str) -> Split:
     return pixels, np.repeat(np.arange(CLASSES), each)
 
 
-SPLITS = {split: images(split) for split in ("train", "test")}
+SPLITS = {"train": images(10), "test": images(5)}
 
 
 def ingested(data: Path, image: Any = {}, reading: Any = {}, seed: int = 0) -> Path:  # noqa: B006

@@ -20,13 +20,17 @@ from tasks.resolve import resolve_settings
 from tests.bench.coverage import coverage
 from tests.bench.curves import curves
 from tests.bench.dialects import dialects
+from tests.bench.forms import forms
 from tests.bench.full import reference_job
 from tests.bench.stages import growth, readers, stages
 from tests.bench.tools import HOME, Table
-from tests.bench.training import fold, prediction, training_step
+from tests.bench.training import fold, networks, prediction, training_step
 from tests.bench.warm import warm_run
 
-MINUTES = (training_step, fold, prediction, readers, dialects, stages, growth, warm_run, coverage)
+MINUTES = (
+    training_step, networks, fold, prediction, readers, dialects, forms, stages, growth, warm_run,
+    coverage,
+)  # fmt: skip
 HOURS = (curves, reference_job)
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from autoencoders.settings import ImageSettings, ReadingSettings
 from tasks.formats.csv import read_csv
-from tests.bench.stages import Figures, in_a_process
-from tests.bench.tools import Table
+from tests.bench.stages import in_a_process
+from tests.bench.tools import Figures, Table
 
 ROWS = 10_000
 ROUNDS = 3

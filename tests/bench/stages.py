@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import importlib.util
 import multiprocessing
-import re
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 from autoencoders.settings import REFERENCE, Settings, TrainingSettings
 from flows.full import pipeline
+from tasks.engine.handles import Output
 from tasks.engine.manifest import Artifact
 from tasks.engine.runner import input_refs
 from tasks.engine.stage import stage_of
@@ -22,13 +22,11 @@ from tasks.engine.store import Store
 from tasks.find_files import find_files
 from tasks.ingest import ingest
 from tasks.resolve import resolve_settings
-from tests.bench.tools import Table
+from tests.bench.tools import Figures, Table, peak_memory
 
 GROWING = ("ingest", "prepare train", "add noise train")
 """Steps whose input grows with the train rows, before any training."""
 FACTORS = (4, 16)
-Figures = tuple[float, float, float]
-"""CPU seconds, seconds, and MiB of resident memory at most."""
 
 
 def multiplied(data: Path, factor: int, target: Path) -> Path:
@@ -63,14 +61,8 @@ def _work(
     importlib.import_module(library)
     cpu, wall = time.process_time(), time.perf_counter()
     returned = work(*arguments)
-    figures = (time.process_time() - cpu, time.perf_counter() - wall, _peak())
+    figures = (time.process_time() - cpu, time.perf_counter() - wall, peak_memory())
     connection.send((figures, returned))
-
-
-def _peak() -> float:
-    status = Path("/proc/self/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) / 1024 if found else float("nan")
 
 
 def compute(root: Path, function: Callable[..., None], inputs: dict[str, Any]) -> Artifact:
@@ -181,8 +173,8 @@ def read_with_polars(data: Path) -> None:
 def ingest_them(data: Path) -> None:
     """Do what the stage does: read, check each value and both counts, write Parquet."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        inputs = {"files": input_refs(find_files(data)), "image": REFERENCE.image}
-        stage_of(ingest).compute(Store(Path(folder)), inputs)
+        files = input_refs(find_files(data))
+        ingest(Output(Path(folder) / "out"), files, REFERENCE.image, REFERENCE.reading, 0)
 
 
 READERS: dict[str, tuple[Callable[[Path], None], str]] = {

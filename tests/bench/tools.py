@@ -1,6 +1,7 @@
 """What the benchmarks share: commands timed as whole processes, and tables."""
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[2]
+Figures = tuple[float, float, float]
+"""CPU seconds, seconds, and MiB of resident memory at most."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,13 @@ class Table:
                  "| --- |" + " ---: |" * (len(self.header) - 1)]  # fmt: skip
         lines += ["| " + " | ".join(row) + " |" for row in self.rows]
         return "\n".join(lines) + "\n"
+
+
+def peak_memory() -> float:
+    """Return the resident memory of this process at most, in MiB; NaN where it is not told."""
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else float("nan")
 
 
 def timed(command: Sequence[object], environment: Mapping[str, str]) -> Usage:

@@ -12,45 +12,62 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autoencoders.settings import REFERENCE
+from autoencoders.settings import PRESETS, REFERENCE, PresetName
+from autoencoders.training_settings import Precision
 from tasks.resolve import resolve_settings, resolve_threads
 from tasks.runtime import import_tensorflow
-from tests.bench.tools import HOME, Table
+from tests.bench.tools import HOME, Figures, Table, peak_memory
+
+if TYPE_CHECKING:
+    import keras
 
 Row = list[str]
 BATCH, STEPS, ROUNDS = 128, 8, 9
 SHAPE = (28, 28, 1)
-FIT = "Keras `fit`, float32"
+FITTING = "Keras `fit`"
+FIT = f"{FITTING}, float32"
 PREDICT = "Keras `predict`"
 
 
-def keras_fit(policy: str) -> Callable[[], object]:
+def denoiser(preset: PresetName) -> "keras.Model":
+    """Build the denoiser of a preset."""
+    from autoencoders.models.network import build_network
+    from autoencoders.models.residual import build_residual
+
+    settings = PRESETS[preset]
+    if settings.denoiser.network == "reference":
+        return build_network(SHAPE, 0)
+    return build_residual(SHAPE, 0, settings.residual, skip=True)
+
+
+def keras_fit(policy: str, preset: PresetName = "reference") -> Callable[[], object]:
     """What a notebook does."""
     import keras
 
-    from autoencoders.models.network import build_network
-
     keras.config.set_dtype_policy(policy)
-    network = build_network(SHAPE, 0)
+    network = denoiser(preset)
     network.compile("rmsprop", "mse")
     images = random_images(BATCH * STEPS)
     return lambda: network.fit(images, images, batch_size=BATCH, verbose=0, shuffle=False)
 
 
-def ours(precision: str) -> Callable[[], object]:
+def ours(precision: Precision, preset: PresetName = "reference") -> Callable[[], object]:
     """What the stage `train` does."""
     import_tensorflow(resolve_threads(), print)
-    import keras
-
-    from autoencoders.models.network import build_network
+    from autoencoders.models.optimisers import make_optimizer
     from autoencoders.models.training import Trainer
 
+    settings = resolve_settings(PRESETS[preset])
+    training = settings.training.model_copy(update={"precision": precision})
+    fresh = settings.denoiser.fresh_noise
     trainer = Trainer(
-        build_network(SHAPE, 0), keras.optimizers.RMSprop(), batch_size=BATCH, seed=0,
-        precision=precision,  # type: ignore[arg-type]
+        denoiser(preset), make_optimizer(training, steps=1000), batch_size=BATCH, seed=0,
+        precision=precision, noise_factor=settings.noise.factor if fresh else None,
+        noise_spread=settings.denoiser.noise_spread,
     )  # fmt: skip
     images, order = random_images(BATCH * STEPS), np.arange(BATCH * STEPS)
     return lambda: trainer.train_epoch(images, images, order, 0)
@@ -136,6 +153,11 @@ TRAINING: dict[str, Callable[[], Callable[[], object]]] = {
     "PyTorch, float32, channels_last": lambda: torch_step(False),
     "PyTorch, bfloat16 autocast, channels_last": lambda: torch_step(True),
 }
+NETWORKS: dict[str, Callable[[], Callable[[], object]]] = {
+    f"{who}, denoiser of `{preset}`": partial(work, "float32", preset)
+    for preset in ("fast", "best")
+    for who, work in ((FITTING, keras_fit), ("ours", ours))
+}
 FOLD: dict[str, Callable[[], Callable[[], object]]] = {
     f"{who}, {inputs} -> {outputs} channels": partial(enlarging, side, inputs, outputs, folded)
     for side, inputs, outputs in ((7, 128, 64), (14, 64, 1))
@@ -155,18 +177,21 @@ def random_images(count: int) -> np.ndarray:
 def contend() -> None:
     """Be a contender: do its work once for each line that comes in, and say what it took."""
     what, name = sys.argv[1:]
-    work = {"training": TRAINING, "fold": FOLD, "prediction": PREDICTION}[what][name]()
+    contenders = {
+        "training": TRAINING, "networks": NETWORKS, "fold": FOLD, "prediction": PREDICTION
+    }  # fmt: skip
+    work = contenders[what][name]()
     work()
     work()
     print("ready", flush=True)
     for _ in sys.stdin:
         cpu, wall = time.process_time(), time.perf_counter()
         work()
-        print(time.process_time() - cpu, time.perf_counter() - wall, flush=True)
+        print(time.process_time() - cpu, time.perf_counter() - wall, peak_memory(), flush=True)
 
 
-def contest(what: str, names: list[str]) -> dict[str, tuple[float, float]]:
-    """Let contenders work in turns; return the medians of their CPU and wall seconds."""
+def contest(what: str, names: list[str]) -> dict[str, Figures]:
+    """Let contenders work in turns; return the medians of their figures."""
     code = "from tests.bench.training import contend; contend()"
     running = {
         name: subprocess.Popen(
@@ -192,8 +217,8 @@ def contest(what: str, names: list[str]) -> dict[str, tuple[float, float]]:
             process.kill()
             process.wait()
     return {
-        name: (statistics.median(cpu), statistics.median(wall))
-        for name, (cpu, wall) in (
+        name: (statistics.median(cpu), statistics.median(wall), max(peak))
+        for name, (cpu, wall, peak) in (
             (name, zip(*rounds, strict=True)) for name, rounds in found.items()
         )
     }
@@ -201,20 +226,22 @@ def contest(what: str, names: list[str]) -> dict[str, tuple[float, float]]:
 
 def compared(what: str, names: list[str], base_of: Callable[[str], str], unit: str) -> list[Row]:
     """Let contenders work; return a row each: CPU and wall time of a step (`unit` ms) or of an
-    image (µs), and both as ratios to those of its base."""
+    image (µs), both as ratios to those of its base, and its memory at most."""
     found = contest(what, names)
-    scale = 1e3 / STEPS if unit == "ms" else 1e6 / STEPS / BATCH
-    return [
-        [name, *(f"{scale * figure:.{1 if unit == 'ms' else 0}f}" for figure in figures),
-         *(f"{figure / base:.2f}"
-           for figure, base in zip(figures, found[base_of(name)], strict=True))]
-        for name, figures in found.items()
-    ]  # fmt: skip
+    scale, digits = (1e3 / STEPS, 1) if unit == "ms" else (1e6 / STEPS / BATCH, 0)
+    rows = []
+    for name, (cpu, wall, peak) in found.items():
+        base_cpu, base_wall, _ = found[base_of(name)]
+        rows.append([
+            name, f"{scale * cpu:.{digits}f}", f"{scale * wall:.{digits}f}",
+            f"{cpu / base_cpu:.2f}", f"{wall / base_wall:.2f}", f"{peak:.0f}",
+        ])  # fmt: skip
+    return rows
 
 
 def header(unit: str) -> list[str]:
     """Name the columns of `compared`."""
-    return ["how", f"CPU-{unit}", unit, "CPU against Keras", "time against Keras"]
+    return ["how", f"CPU-{unit}", unit, "CPU against Keras", "time against Keras", "peak MiB"]
 
 
 def training_step(data: Path) -> Table:
@@ -232,6 +259,17 @@ def training_step(data: Path) -> Table:
         f"Batch {BATCH}, with reading, optimiser and loss; medians of {ROUNDS} rounds, in turns.",
         header("ms"),
         compared("training", names, lambda name: FIT, "ms"),
+    )
+
+
+def networks(data: Path) -> Table:
+    """Compare training steps of the denoisers of the other presets."""
+    return Table(
+        "A training step of the networks of `fast` and `best`",
+        f"Float32, batch {BATCH}; medians of {ROUNDS} rounds, in turns. Keras trains the same "
+        "network with RMSprop; ours draws fresh noise besides, and its optimiser is Muon.",
+        header("ms"),
+        compared("networks", list(NETWORKS), lambda name: name.replace("ours", FITTING), "ms"),
     )
 
 

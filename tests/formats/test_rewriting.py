@@ -16,7 +16,7 @@ from tasks.formats.drafts import replacing
 from tasks.formats.errors import DataError
 from tasks.formats.opening import open_images
 from tasks.formats.rewriting import open_rewritable
-from tests.forms import FORMS, csv, images, text
+from tests.forms import FORMS, SPLITS, csv, text
 
 WRITTEN = [form for form in FORMS if "pixels" not in form.reading.values()
            and "ARFF" not in form.name and "PNG" not in form.name]  # fmt: skip
@@ -85,7 +85,7 @@ def test_other_values_arrive_where_they_belong(tmp_path, form):
 
 def row(number: int, **options) -> str:
     """Return the pixels of an image of 16 values."""
-    return text(images("train")[0][number : number + 1, :16], **options).strip()
+    return text(SPLITS["train"][0][number : number + 1, :16], **options).strip()
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_numbers_are_written_as_those_of_the_file(tmp_path, cells, value, expect
 )  # fmt: skip
 def test_parquet_keeps_columns_of_whole_images(tmp_path, kind):
     """Lists of any type, lists of lists and plain bytes, with the columns beside them."""
-    pixels = images("train")[0][:, :16]
+    pixels = SPLITS["train"][0][:, :16]
     nested = pa.types.is_list(kind) and pa.types.is_list(kind.value_type)
     cells = [one.reshape(4, 4).tolist() if nested else one.tolist() for one in pixels]
     if "binary" in str(kind):
