@@ -67,6 +67,11 @@ def require_champion(store: Store) -> Champion:
     return found
 
 
+def endings(store: Store) -> dict[str, str]:
+    """Return what retrainings have decided, by run, as far as their decisions can be read."""
+    return {one.by: one.event for one in Alias(store, CHAMPION).readable() if one.by}
+
+
 def roll_back(store: Store, to: str | None) -> Decision:
     """Make a former champion the champion again, at once.
 

@@ -10,7 +10,7 @@ import dataclasses
 import shlex
 import sys
 import webbrowser
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from autoencoders.settings import REFERENCE, apply_preset
-from flows.catalogue import METHODS
+from flows.champion import endings
 from flows.champion_commands import Json, add_commands
 from flows.denoise import app as denoise_app
 from flows.explaining import explained, last_computed
@@ -36,7 +36,7 @@ from flows.options import (
     SettingsOptions,
     run_command,
 )
-from flows.records import MAIN_JOB, at, data_name, duration, metrics_of
+from flows.records import MAIN_JOB, summarised
 from flows.tables import print_json, print_rows, warner
 from tasks.engine.errors import AliasDamagedError, DamagedError, RunNotFoundError
 from tasks.engine.explain import (
@@ -59,7 +59,8 @@ from tasks.resolve import resolve_settings
 Run = Annotated[str, Parameter(help="A run: its name, the end of its name, or latest.")]
 
 FOR_PROGRAMS = ("epochs", "steps", "noise", "computed", "MSE")
-"""What only programs get of the list of runs: it has 80 columns for people."""
+"""What only programs get of the list of runs: it has 80 columns for people, and a run is named by
+what is special about its settings."""
 
 app = App(name="autoencoders", help=__doc__)
 app.command(full_app, name="run")
@@ -150,38 +151,19 @@ def explain(
 def runs(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
     """List all runs, oldest first: when, with what, how far they came, what they reached."""
     store, warn = Store(artifacts), warner()
-    rows = []
-    for record in all_runs(store, warn):
-        if record.flow not in MAIN_JOB:
-            continue
-        computed = sum(step.state == "Completed" for step in record.steps)
-        metrics = metrics_of(store, record, warn) if record.state == "finished" else {}
-        steps = at(record.settings, "training", "steps") or None
-        rows.append(
-            {
-                "run": record.name,
-                "state": record.state,
-                "data": data_name(record),
-                "seed": at(record.settings, "seed"),
-                "epochs": None if steps else at(record.settings, "training", "epochs"),
-                "steps": steps,
-                "noise": at(record.settings, "noise", "factor"),
-                "computed": f"{computed}/{len(record.steps)}",
-                "took s": duration(record),
-                **{
-                    f"{method.name} {title}": _rounded(at(metrics, method.name, metric), digits)
-                    for metric, title, digits in (("mse", "MSE", 5), ("psnr", "dB", 2))
-                    for method in METHODS
-                    if method.trained
-                },
-                "message": record.message.partition("\n")[0],
-            }
-        )
-    if not as_json:  # a run is named by what is special about its settings
-        rows = [
-            {name: row[name] for name in row if not name.endswith(FOR_PROGRAMS)} for row in rows
-        ]
-    print_rows(rows, as_json=as_json)
+    decided = endings(store)
+    rows = [
+        summarised(store, record, decided.get(record.name, ""), warn)
+        for record in all_runs(store, warn)
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        print("No runs yet.")
+    others = any(row["job"] not in MAIN_JOB for row in rows)
+    hidden = FOR_PROGRAMS if others else (*FOR_PROGRAMS, "job")
+    print_rows([{name: row[name] for name in row if not name.endswith(hidden)} for row in rows])
 
 
 @app.command
@@ -285,10 +267,6 @@ def save(run: Run, folder: Annotated[Folder, Parameter(help="A new or empty fold
     store = Store(artifacts)
     record = find_run(store, run, warner())
     print(f"{record.name} is in {save_run(store, record, folder)}")
-
-
-def _rounded(value: Any, digits: int) -> float | None:
-    return round(value, digits) if isinstance(value, float) else None
 
 
 def main() -> None:

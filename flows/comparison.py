@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count, islice, product
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from autoencoders.metrics.paired import Gain
@@ -18,7 +20,6 @@ from tasks.engine.logs import Warn
 from tasks.engine.published import published_inputs, read_published
 from tasks.engine.store import Store
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CHANCE = {"seed", "training.precision", "training.threads"}
 """Settings that change a method by no more than chance does."""
 HEADLINES = {"better": "better than", "worse": "worse than", "the same": "the same as",
@@ -37,9 +38,10 @@ class Comparison:
     warn: Warn
 
     @property
-    def letters(self) -> str:
-        """One letter per run."""
-        return LETTERS[: len(self.runs)]
+    def letters(self) -> list[str]:
+        """A, B, ... for each run, after Z as the columns of a spreadsheet go on: AA, AB, ..."""
+        names = chain.from_iterable(product(ascii_uppercase, repeat=size) for size in count(1))
+        return ["".join(name) for name in islice(names, len(self.runs))]
 
     def changed(self) -> dict[str, tuple[Any, ...]]:
         """Return the settings that differ, one value per run."""
@@ -106,7 +108,7 @@ class Comparison:
             "changed": [_filled(self._row(name, values), self.letters)
                         for name, values in self.changed().items()],
             "metrics": [_filled(row, self.letters) for row in self._metric_rows()],
-            "metric_numbers": list(self.letters),
+            "metric_numbers": self.letters,
         }  # fmt: skip
         folders = {letter: run_folder(self.store, run.name) for letter, run in pairs}
         histories = {
@@ -183,7 +185,7 @@ class Comparison:
         return row
 
 
-def _filled(row: Row, letters: str) -> Row:
+def _filled(row: Row, letters: Sequence[str]) -> Row:
     """Return a row as texts, without its column of changes."""
     digits = {f"{metric.name}": metric.digits for metric in METRICS}
     wanted = digits.get(row["what"].rpartition(" ")[2])

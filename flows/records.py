@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from flows.catalogue import METHODS
 from tasks.engine.errors import DamagedError
 from tasks.engine.journal import RunRecord
 from tasks.engine.logs import Warn, log_warning
@@ -17,7 +18,11 @@ MAIN_JOB = ("full", "")
 
 
 def metrics_of(store: Store, record: RunRecord, warn: Warn = log_warning) -> dict[str, Any]:
-    """Return the metrics of a finished run; none, with a warning, if they cannot be read."""
+    """Return the metrics of a finished run; none, with a warning, if they cannot be read.
+
+    Raises:
+        NotPublishedError: If it is a run of another job, which has none.
+    """
     try:
         found = json.loads(read_published(store, record, "metrics.json"))
     except DamagedError as error:
@@ -50,3 +55,34 @@ def duration(record: RunRecord) -> float | None:
     """Return for how many seconds a run has worked on its steps."""
     known = [step.seconds for step in record.steps if step.seconds is not None]
     return round(sum(known), 1) if known else None
+
+
+def summarised(store: Store, record: RunRecord, ending: str, warn: Warn) -> dict[str, Any]:
+    """Return a run of any job as a row; `ending` is what to say of it if nothing went wrong."""
+    reached = record.state == "finished" and record.flow in MAIN_JOB
+    metrics = metrics_of(store, record, warn) if reached else {}
+    computed = sum(step.state == "Completed" for step in record.steps)
+    steps = at(record.settings, "training", "steps") or None
+    return {
+        "run": record.name,
+        "job": record.flow or MAIN_JOB[0],
+        "state": record.state,
+        "data": data_name(record),
+        "seed": at(record.settings, "seed"),
+        "epochs": None if steps else at(record.settings, "training", "epochs"),
+        "steps": steps,
+        "noise": at(record.settings, "noise", "factor"),
+        "computed": f"{computed}/{len(record.steps)}",
+        "took s": duration(record),
+        **{
+            f"{method.name} {title}": _rounded(at(metrics, method.name, metric), digits)
+            for metric, title, digits in (("mse", "MSE", 5), ("psnr", "dB", 2))
+            for method in METHODS
+            if method.trained
+        },
+        "message": record.message.partition("\n")[0] or ending,
+    }
+
+
+def _rounded(value: Any, digits: int) -> float | None:
+    return round(value, digits) if isinstance(value, float) else None

@@ -40,6 +40,8 @@ SMALL = ("--image.height", 12, "--image.width", 12, "--training.epochs", 2)
 SOAK = ("--image.height", 12, "--image.width", 12, "--training.epochs", 4,
         "--training.batch_size", 16)  # fmt: skip
 """Options of the main job for small data and a training that is long enough to be killed in."""
+IN_PROCESS = {"exit_on_error": False, "print_error": False, "result_action": "return_value"}
+"""How a test calls a command line in its own process: errors are raised."""
 PACKAGES = ("flows", "tasks", "autoencoders")
 TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 """Program that runs a command in a terminal; its standard input is what is typed there."""

@@ -159,8 +159,10 @@ COMPARISON = """{% extends "base" %}
 {% if page.changed %}{{ table("Settings that differ", page.changed) }}
 {% else %}<p>None.</p>{% endif %}
 
+{% if page.metrics %}
 <h2>Metrics</h2>
 {{ table("Metrics", page.metrics, page.metric_numbers, sortable=true) }}
+{% endif %}
 
 {% if page.strips %}
 <h2>The same images</h2>

@@ -92,6 +92,10 @@ class RunNotFoundError(EngineError):
     """No run, or more than one, has the name that was asked for."""
 
 
+class NotPublishedError(EngineError):
+    """A run is asked for a file of a kind that its pipeline does not make."""
+
+
 class AliasDamagedError(DamagedError):
     """A decision about an alias is not what was written, so what the alias names is not known."""
 

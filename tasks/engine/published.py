@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .errors import DamagedError, RunNotFoundError
+from .errors import DamagedError, NotPublishedError, RunNotFoundError
 from .files import friendly_os_errors, read_file, to_json
 from .handles import ArtifactRef, sync
 from .journal import (
@@ -167,13 +167,20 @@ def read_published(store: Store, record: RunRecord, place: str) -> bytes:
     """Return the content of a file in the folder of a finished run.
 
     Raises:
+        NotPublishedError: If the run has never had it.
         DamagedError: If it is gone or was changed.
     """
     path = run_folder(store, record.name) / place
+    published = published_files(store, record)
+    if place not in published:
+        raise NotPublishedError(
+            f"{record.name}, a run of {record.flow or 'an older version'}: has no {place}.",
+            f"It has: {', '.join(published)}.",
+        )
+    entry = published[place]
     try:
         content = read_file(path)
-        entry = published_files(store, record)[place]
-    except (OSError, KeyError) as error:
+    except OSError as error:
         raise DamagedError(f"{path}: missing or damaged.") from error
     if sha256(content).hexdigest() != entry.sha256:
         raise DamagedError(f"{path}: changed after it was published.")

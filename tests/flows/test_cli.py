@@ -12,9 +12,16 @@ from flows import cli
 from tasks.engine.journal import unfinished_runs
 from tasks.engine.published import finished_runs
 from tasks.engine.store import Store
-from tests.support import METHODS, SMALL, STEPS, Project, contents, write_dataset
+from tests.support import (
+    IN_PROCESS,
+    METHODS,
+    SMALL,
+    STEPS,
+    Project,
+    contents,
+    write_dataset,
+)
 
-IN_PROCESS = {"exit_on_error": False, "print_error": False, "result_action": "return_value"}
 OPTIONS = (*SMALL[:4], "--training.epochs", 1, "--noise.factor", 0.3)
 MEASURING = ("measure_given", "measure_baseline", "measure_network")
 SHOWN = [f"draw {figure}" for figure in ("reconstructions", "denoising", "score distribution",
@@ -170,6 +177,19 @@ def test_compare_writes_a_page(project, tmp_path):
     assert html.count("<script") == 1
     assert html.count('<img src="data:image/png') == 7
     assert re.findall(r'(?:src|href)="(?!data:)', html) == []
+
+
+def test_any_number_of_runs_is_compared(project, tmp_path, capsys):
+    """After Z come AA, AB, ...: in the table, for programs, and on the page."""
+    artifacts = project.folder / "artifacts"
+    names = [record.name for record in finished_runs(Store(artifacts))[:2]] * 14
+    options = ["--artifacts", str(artifacts), "--html", str(tmp_path / "compared.html")]
+    cli.app(["compare", *names, *options, "--json"], **IN_PROCESS)
+    rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
+
+    assert [rows["noise.factor"][name] for name in ("A", "Z", "AA", "AB")] == [0.5, 0.3, 0.5, 0.3]
+    assert list(rows["noise.factor"])[-1] == "AB"
+    assert re.search(r"<th[^>]*>AB</th>", (tmp_path / "compared.html").read_text())
 
 
 @pytest.mark.slow

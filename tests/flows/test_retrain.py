@@ -8,15 +8,17 @@ import pytest
 
 from autoencoders.retraining import RetrainingSettings, least_gain
 from autoencoders.settings import PRESETS
+from flows import cli
 from flows.champion import CHAMPION, champion_of, roll_back
 from flows.networks import choose_run
 from flows.retrain import retrain
 from tasks.engine.aliases import Alias
+from tasks.engine.errors import NotPublishedError
 from tasks.engine.files import sha256_of
 from tasks.engine.gc import collect_garbage
 from tasks.engine.journal import run_folder
 from tasks.engine.store import Store
-from tests.support import IMAGE, Webhook, write_dataset
+from tests.support import IMAGE, IN_PROCESS, Webhook, write_dataset
 
 RULES = {"images": 20}
 
@@ -154,6 +156,19 @@ def test_the_files_of_the_champion_are_no_garbage(again):
     assert len(list((artifacts / "runs").iterdir())) == 2
     with pytest.raises(Exception, match="no earlier champion"):
         roll_back(store, None)
+
+
+def test_runs_lists_retrainings_with_how_they_ended(first, capsys):
+    """They have no metrics of the main job, and say so where one asks for them."""
+    _, artifacts, night = first
+    cli.app(["runs", "--artifacts", str(artifacts), "--json"], **IN_PROCESS)
+    (row,) = json.loads(capsys.readouterr().out)
+
+    assert (row["run"], row["job"], row["state"]) == (night.run, "retrain", "finished")
+    assert row["message"] == "promoted"
+    for command in (["report", night.run], ["compare", night.run, night.run]):
+        with pytest.raises(NotPublishedError, match=r"a run of retrain: has no \w+\."):
+            cli.app([*command, "--artifacts", str(artifacts)], **IN_PROCESS)
 
 
 def test_the_margin_is_never_below_what_seeds_differ_by():
