@@ -25,7 +25,8 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 quick: $(READY)  ## run the main job on the sample, its networks better than those of `make full`: a minute or so
-	$(BIN)/python flows/full.py --preset fast --training.steps 150 --evaluation.images 50 --evaluation.curve_images 5
+	$(BIN)/python flows/full.py --preset fast --training.steps 300 --training.batch_size 32 \
+		--evaluation.images 50 --evaluation.curve_images 5
 
 full: $(READY)  ## run the main job on the sample as the course does, 50 epochs: some minutes
 	$(BIN)/python flows/full.py
