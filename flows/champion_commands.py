@@ -71,7 +71,7 @@ def mlflow(*, artifacts: Artifacts = ARTIFACTS) -> None:
     told = mirror(registry_of_machine() or ON, store)
     for text in told.warnings:
         warner()(text)
-    print(f"MLflow ({told.uri}) has all runs; new there: {', '.join(told.recorded) or 'none'}.")
+    print(f"MLflow ({told.uri}) is up to date; new there: {', '.join(told.recorded) or 'none'}.")
     for alias, run in told.aliases.items():
         print(f"The {alias} is {run}.")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.catalogue import METHODS, METRICS
 from flows.nights import checks_table, drift_table
-from flows.records import at, duration
+from flows.records import duration
 from flows.results import markdown_table, metrics_table
 from tasks.engine.decisions import Decision
 from tasks.engine.errors import DamagedError
@@ -146,15 +146,18 @@ def _curves(store: Store, record: RunRecord) -> Iterator[Curve]:
 
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[Curve]:
-    """Yield what each method reached on the test images, with the ends of the intervals."""
-    for method in METHODS:
-        for metric in METRICS:
-            name = f"test/{method.name} {metric.name}"
-            if (value := at(metrics, method.name, metric.name)) is not None:
-                yield name, value, 0
-            ends = at(metrics, method.name, f"{metric.name}_interval") or ()
-            for end, value in zip(("low", "high"), ends, strict=False):
-                yield f"{name} {end}", value, 0
+    """Yield what each method reached on the test images; of networks with the ends of intervals.
+
+    MLflow draws a chart of each, grouped by what is before the slash.
+    """
+    for metric in METRICS:
+        for method in METHODS:
+            found = metrics.get(method.name, {})
+            if found.get(metric.name) is not None:
+                yield f"{metric.name}/{method.name}", found[metric.name], 0
+            ends = found.get(f"{metric.name}_interval") if method.trained else None
+            for end, value in zip(("low", "high"), ends or (), strict=False):
+                yield f"{metric.name}/{method.name} {end}", value, 0
 
 
 def _gains(decision: Decision) -> Iterator[Curve]:

@@ -38,14 +38,18 @@ def main() -> None:
     answer_to, sys.stdout = sys.stdout, sys.stderr  # MLflow writes to standard output, too
     try:
         _require_answer(uri)
-        answer = mirror_store(Store(Path(root)), Writer(uri, Path(root)))
+        answer = mirror_store(Store(Path(root)), uri)
     except Exception as error:  # whatever happens there is told in a line
         answer = {"error": _in_a_line(error)}
     print(json.dumps(answer), file=answer_to)
 
 
-def mirror_store(store: Store, writer: Writer) -> dict[str, Any]:
+def mirror_store(store: Store, uri: str) -> dict[str, Any]:
     """Record every run that is missing, then let the aliases follow our own.
+
+    Args:
+        store: Which store.
+        uri: Of MLflow; its database is made if it is missing.
 
     Returns:
         `recorded`, the new runs; `aliases`, by alias the run whose network it names; `warnings`.
@@ -53,14 +57,16 @@ def mirror_store(store: Store, writer: Writer) -> dict[str, Any]:
     warnings: list[str] = []
     lock = store.root / "locks" / "mirror"
     held = wait_for(
-        lambda: try_lock(lock), lambda: f"Waited to write to MLflow: {holder(lock)}.",
-        warnings.append, pause=0.2,
+        lambda: try_lock(lock), lambda: f"Waiting to write to MLflow: {holder(lock)}.", print,
+        pause=0.2,
     )  # fmt: skip
     assert held is not None
     sign(held)
     try:
+        writer = Writer(uri, store.root)
         recorded = _record_runs(store, writer, warnings)
-        return {"recorded": recorded, "aliases": _follow(store, writer), "warnings": warnings}
+        aliases = _follow(store, writer, warnings)
+        return {"recorded": recorded, "aliases": aliases, "warnings": warnings}
     finally:
         erase(held)
         unlock(lock, held)
@@ -78,20 +84,25 @@ def _record_runs(store: Store, writer: Writer, warnings: list[str]) -> list[str]
             if record_digest(store, record) not in known:
                 writer.record(recorded_run(store, record, decision))
                 recorded.append(record.name)
-        except EngineError as error:  # somebody else may be removing it
-            warnings.append(f"MLflow was not told of {record.name}: {error.problem}")
+        except (EngineError, FileNotFoundError) as error:  # somebody may be removing it
+            warnings.append(f"MLflow was not told of {record.name}: {_in_a_line(error)}")
     return recorded
 
 
-def _follow(store: Store, writer: Writer) -> dict[str, str]:
-    """Let the aliases of MLflow name what the decisions say."""
+def _follow(store: Store, writer: Writer, warnings: list[str]) -> dict[str, str]:
+    """Let the aliases of MLflow name what the decisions say; return the runs that they name."""
     decisions = list(Alias(store, CHAMPION).decisions())
     if not decisions:
         return {}
     wanted = {CHAMPION: _champion(decisions), CHALLENGER: _challenger(decisions)}
     digests = {alias: network and network[1] for alias, network in wanted.items()}
-    writer.name_versions(Path(NETWORK).stem, digests, decisions[-1].digest)
-    return {alias: network[0] for alias, network in wanted.items() if network}
+    missing = writer.name_versions(Path(NETWORK).stem, digests, decisions[-1].digest)
+    named = {alias: network[0] for alias, network in wanted.items() if network}
+    warnings += [
+        f"MLflow has no {alias}: it has not got the network of {run}."
+        for alias, run in named.items() if alias in missing
+    ]  # fmt: skip
+    return {alias: run for alias, run in named.items() if alias not in missing}
 
 
 def _champion(decisions: Sequence[Decision]) -> tuple[str, str] | None:

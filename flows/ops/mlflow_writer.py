@@ -158,7 +158,9 @@ class Writer:
         )
         return min(found, key=lambda one: int(one.version), default=None)
 
-    def name_versions(self, network: str, wanted: Mapping[str, str | None], history: str) -> None:
+    def name_versions(
+        self, network: str, wanted: Mapping[str, str | None], history: str
+    ) -> set[str]:
         """Let aliases name the versions with these digests.
 
         Args:
@@ -166,9 +168,11 @@ class Writer:
             wanted: By alias, the sha256 of what it names; None removes the alias.
             history: What the decisions of this store are told by from those of others.
 
+        Returns:
+            The aliases that name nothing, because there is no such version.
+
         Raises:
-            MlflowException: If the aliases follow another store.
-            LookupError: If a version is not there.
+            LookupError: If the aliases follow another store.
         """
         model = self._model(network)
         registered = self._client.get_registered_model(model)
@@ -178,17 +182,19 @@ class Writer:
                 f"own with {EXPERIMENT}, or delete the tag {HISTORY} there."
             )
         self._client.set_registered_model_tag(model, HISTORY, history)
+        missing = set()
         for alias, sha256 in wanted.items():
             named = registered.aliases.get(alias)
-            if sha256 is None:
-                if named is not None:
-                    self._client.delete_registered_model_alias(model, alias)
+            version = self._version(model, sha256) if sha256 else None
+            if version is not None:
+                if str(named) != str(version.version):
+                    self._client.set_registered_model_alias(model, alias, version.version)
                 continue
-            version = self._version(model, sha256)
-            if version is None:
-                raise LookupError(f"{model}: there is no version with sha256 {sha256}.")
-            if str(named) != str(version.version):
-                self._client.set_registered_model_alias(model, alias, version.version)
+            if named is not None:
+                self._client.delete_registered_model_alias(model, alias)
+            if sha256:
+                missing.add(alias)
+        return missing
 
 
 def _entities(run: RecordedRun) -> dict[str, list[Any]]:

@@ -98,6 +98,7 @@ def keep_up(value: str, store: Store) -> None:
         store: Which store.
     """
     log = run_logger()
+    log.info("Telling MLflow.")
     try:
         told = mirror(value, store)
     except PipelineError as error:
@@ -105,7 +106,7 @@ def keep_up(value: str, store: Store) -> None:
         return
     for warning in told.warnings:
         log.warning("%s", warning)
-    log.info("MLflow (%s) has all runs; new there: %s.", told.uri, len(told.recorded))
+    log.info("MLflow (%s) is up to date; new there: %s.", told.uri, len(told.recorded))
 
 
 def mirror(value: str, store: Store) -> Mirrored:
@@ -122,7 +123,7 @@ def mirror(value: str, store: Store) -> Mirrored:
         PipelineError: If it was not told everything; it is told the rest the next time.
     """
     uri = address(value, store)
-    problem = f"MLflow ({shown(uri)}) was not told of all runs"
+    problem = f"MLflow ({shown(uri)}) is not up to date"
     try:
         done = subprocess.run(  # noqa: S603  # our own command
             [sys.executable, "-P", "-m", "flows.ops.mirroring", str(store.root), uri],
@@ -135,7 +136,7 @@ def mirror(value: str, store: Store) -> Mirrored:
         raise PipelineError(f"{problem}: {error.strerror}.") from error
     answer = _answer(done)
     if "error" in answer:
-        raise PipelineError(f"{problem}: {answer['error']}", "Correct it, and repeat this command.")
+        raise PipelineError(f"{problem}: {answer['error']}")
     return Mirrored(
         shown(uri), tuple(answer["recorded"]), answer["aliases"], tuple(answer["warnings"])
     )
