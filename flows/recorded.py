@@ -44,7 +44,8 @@ class Network:
 class RecordedRun:
     """A finished run, as far as others are told of it."""
 
-    name: str
+    title: str
+    """What is special about it; its name begins with when it was."""
     digest: str
     """sha256 of its record, by which it is found again."""
     started: int
@@ -95,7 +96,7 @@ def recorded_run(store: Store, record: RunRecord, decision: Decision | None) -> 
     metrics = {} if decision else _json(store, record, "metrics.json")
     rules = decision.facts.get("retrain", {}) if decision else {}
     return RecordedRun(
-        name=record.name,
+        title=record.name.split("-", 2)[2],
         digest=record_digest(store, record),
         started=int(begun.timestamp() * 1000),
         ended=int(ended.timestamp() * 1000),
@@ -141,7 +142,7 @@ def _curves(store: Store, record: RunRecord) -> Iterator[Curve]:
         if place.startswith("history/"):
             rows = csv.DictReader(io.StringIO(read_published(store, record, place).decode()))
             for row in rows:
-                for name in set(row) - {"epoch"}:
+                for name in ("loss", "val_loss"):
                     yield f"{Path(place).stem}/{name}", float(row[name]), int(row["epoch"])
 
 

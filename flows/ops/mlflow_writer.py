@@ -47,9 +47,7 @@ HISTORY = "autoencoders.history"
 SHA256 = "sha256"
 """Tag of a version: of the `.keras` file."""
 ABOUT_EXPERIMENT = {
-    "mlflow.experimentKind": "custom_model_development",  # its page begins with the runs
-    "mlflow.note.content": "Finished runs of autoencoder-pipeline, each with its settings, losses "
-    "by epoch, results and files. What is true is in its artifacts folder: `autoencoders runs`.",
+    "mlflow.note.content": "Finished runs of autoencoder-pipeline, as its artifacts folder has them"
 }
 ABOUT_MODEL = (
     "Each version is a network by its content: the tag sha256 is that of data/model.keras. The "
@@ -116,7 +114,7 @@ class Writer:
         begun = next(self._runs(f"tags.`{DIGEST}` = '{run.digest}'"), None)
         if begun is None:
             begun = self._client.create_run(
-                self._experiment.experiment_id, run.started, {DIGEST: run.digest}, run.name
+                self._experiment.experiment_id, run.started, {DIGEST: run.digest}, run.title
             )
         run_id = begun.info.run_id
         for batch in _batches(_entities(run)):
@@ -225,7 +223,7 @@ def _datasets(run: RecordedRun) -> list[DatasetInput]:
 
 
 def _version_tags(run: RecordedRun, network: Network) -> dict[str, str]:
-    given = {SHA256: network.sha256, "run": run.name, "key": network.key}
+    given = {SHA256: network.sha256, "run": run.tags["run"], "key": network.key}
     return {name: value for name, value in given.items() if value} | {
         name: value for name, value in run.tags.items() if name == "decision"
     }

@@ -53,7 +53,7 @@ class Seen:
     """By alias of the denoiser, the sha256 of the version it names."""
 
     def run(self, name: str) -> Any:
-        [found] = [one for one in self.runs if one.info.run_name == name]
+        [found] = [one for one in self.runs if one.data.tags["run"] == name]
         return found
 
 
@@ -210,6 +210,7 @@ def test_the_first_champion_is_in_mlflow(team):
     assert found.aliases == {"champion": digest}
     assert list(found.versions) == [digest]
     assert run.info.status == "FINISHED"
+    assert run.info.run_name == "quick-images-12-x-12-noise-1-1-epoch"
     assert run.data.params["training.epochs"] == "1"
     assert run.data.params["noise.factor"] == "1.0"
     assert run.data.params["retrain.images"] == "20"
@@ -393,7 +394,7 @@ def test_killed_at_random_moments_nothing_is_there_twice_or_in_part(copied, whol
     found = seen(told.uri)
 
     assert len(told.recorded) < 4  # some were whole before
-    assert sorted(one.info.run_name for one in found.runs) == [
+    assert sorted(one.data.tags["run"] for one in found.runs) == [
         one.name for one in finished_runs(copied)
     ]
     assert {one.info.status for one in found.runs} == {"FINISHED"}
@@ -444,7 +445,7 @@ def test_what_a_user_has_deleted_or_moved_in_mlflow(mirrored):
     found = seen(uri)
     [refused] = [one for one in found.runs if one.data.tags.get("decision") == "refused"]
     client.delete_run(refused.info.run_id)
-    version = found.versions[sha256(mirrored, refused.info.run_name)]
+    version = found.versions[sha256(mirrored, refused.data.tags["run"])]
     client.set_registered_model_alias("autoencoders-denoiser", "champion", version)
 
     assert mirror("on", mirrored).recorded == ()
