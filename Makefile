@@ -5,9 +5,10 @@ TWO := --numprocesses 2 --dist loadscope  # a module's tests stay together: they
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MLFLOW := $(VENV)/.ready-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quick full server deploy check test test-long test-all bench bench-full soak day lock
+.PHONY: help setup mlflow quick full server deploy check test test-long test-all bench bench-full soak day lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +23,17 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python flows/ops/installing.py requirements.lock --disable-pip-version-check --require-hashes \
 		-r requirements.lock -c requirements.lock  # as constraints too: else pip looks beyond them for extras
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+mlflow: $(MLFLOW)  ## add MLflow to .venv, for a registry of models
+
+# The lock names all that is in .venv already, and --no-deps that MLflow's own upper bound of pyarrow,
+# which pyproject.toml overrides, is not heeded
+$(MLFLOW): $(READY) requirements-mlflow.lock
+	@echo "Adding MLflow: this downloads 80 MB and takes a minute."
+	@rm -f $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r requirements-mlflow.lock
 	@touch $@
 
 quick: $(READY)  ## run the main job on the sample, its networks better than those of `make full`: a minute or so
@@ -46,7 +58,7 @@ check: $(READY)  ## lint, types and import rules
 test: $(READY)  ## the tests, less the slow ones
 	$(BIN)/python -m pytest -m "not slow" $(TWO)
 
-test-long: $(READY)  ## the slow tests that CI runs too: deployments, a schedule, kills, a full disk
+test-long: $(READY) $(MLFLOW)  ## the slow tests that CI runs too: deployments, a schedule, kills, a full disk
 	$(BIN)/python -m pytest -m slow \
 		-k "deployment or parameter or schedule or killed_server or (random_moments and not 20) \
 			or fills_up or contributing or few_random or everything_at_once \
@@ -54,7 +66,8 @@ test-long: $(READY)  ## the slow tests that CI runs too: deployments, a schedule
 			or under_way_uses or following_the_advice or other_epochs or other_content \
 			or without_our_characters or moved_to_another or lock_files \
 			or another_form_of or (every_optimiser and not adamw) or (at_once_compute and not 4) \
-			or the_same_store_does or like_the_champion or last_runs_use"
+			or the_same_store_does or like_the_champion or last_runs_use \
+			or test_registry or model_registry"
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest
@@ -77,3 +90,4 @@ LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --pytho
 lock:  ## renew the lock files from pyproject.toml: everything, and what a container needs (needs uv)
 	$(LOCK) --upgrade --extra dev --extra export --output-file requirements.lock
 	$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock
+	$(LOCK) --constraint requirements.lock --extra mlflow --output-file requirements-mlflow.lock

@@ -100,6 +100,7 @@ def retrain(
         night = nothing_new(store, given(input_refs(paths)))
         if night is not None:
             show(night.pages(), night.folder)
+            machine.mirror(store)  # which makes up for what it has missed
         else:
             with Run(store, values, paths, machine) as run:
                 margin = least_gain(preset, rules)

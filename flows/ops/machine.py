@@ -1,9 +1,12 @@
 """What a machine's owner sets by environment variables; no result depends on it."""
 
+import functools
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from autoencoders.errors import PipelineError
+from flows.ops.registry import keep_up, registry_of_machine
 from tasks.engine.limits import Limit
 from tasks.engine.runs import Operations
 
@@ -29,7 +32,10 @@ def operations() -> Operations:
         f"To train at the same time, set {TRAININGS} to {slots + 1} or more"
         + (f", or unset {SLOTS}." if folder else ", or use another artifacts folder."),
     )
-    return Operations(limits={"training": training}, keep_runs=_positive(KEEP_RUNS))
+    found = Operations(limits={"training": training}, keep_runs=_positive(KEEP_RUNS))
+    if registry := registry_of_machine():
+        return replace(found, mirror=functools.partial(keep_up, registry))
+    return found
 
 
 def _folder(name: str) -> Path | None:

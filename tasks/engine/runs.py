@@ -1,7 +1,7 @@
 """A run from its first line to its last: journal, steps, publishing, Prefect's pages, pruning."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,10 @@ from .runner import Runner, input_refs
 from .store import Store
 
 
+def tell_nobody(store: Store) -> None:
+    """Mirror a store nowhere."""
+
+
 @dataclass(frozen=True)
 class Operations:
     """What the owner of a machine decides about runs; no result depends on it."""
@@ -31,6 +35,9 @@ class Operations:
     """How many stages run at a time, by the name of the limit that they count against."""
     keep_runs: int | None = None
     """How many finished runs are kept when a run ends; None keeps all."""
+    mirror: Callable[[Store], None] = tell_nobody
+    """Tells others of what the store has, after a run and before old ones are removed; it never
+    raises."""
 
 
 class Run:
@@ -117,10 +124,12 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the journal; of a run that was published, show the results and remove old runs."""
+        """Close the journal; of a run that was published, show and mirror the results, and remove
+        old runs."""
         self._context.__exit__(kind, error, trace)
         if error is None and self._published is not None:
             show(self._pages, self._published.folder)
+            self.operations.mirror(self.store)
             if self.operations.keep_runs is not None:
                 self._prune(self.operations.keep_runs)
 

@@ -7,6 +7,7 @@ ROOT/active/<run>.json           journals of runs that are under way or were int
 ROOT/checkpoints/<stage>-<key>/  what an interrupted stage resumes from
 ROOT/locks/                      one lock file per computation under way
 ROOT/tmp/                        what is being written; never read
+ROOT/mlflow/                     a mirror for people, which may be deleted
 ROOT/aside/                      what was found in the place of one of these; never deleted
 """
 
@@ -40,7 +41,7 @@ from .rooms import (
 
 MANIFEST = "manifest.json"
 RESERVED = frozenset(
-    {ASIDE, "active", "aliases", "bench", "checkpoints", "latest", "locks", "runs", "tmp"}
+    {ASIDE, "active", "aliases", "bench", "checkpoints", "latest", "locks", "mlflow", "runs", "tmp"}
 )
 """Names in the store that are no stages."""
 READ_UP_TO = 16_000_000

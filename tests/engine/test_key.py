@@ -241,10 +241,13 @@ def test_the_libraries_of_a_stage_are_those_it_imports_and_what_these_require():
     assert "tensorflow" not in drawing
 
 
-OPTIONAL = frozenset({"cloudpickle", "pytz", "matplotlib", "scipy", "charset-normalizer"})
+OPTIONAL = frozenset({"cloudpickle", "pytz", "matplotlib", "scipy", "charset-normalizer"}) | (
+    frozenset({"sklearn", "google"}) & importlib.metadata.packages_distributions().keys()
+)
 """What libraries load if it is there, for things that no stage does: Arrow for functions of users,
 pandas for time zones, Keras for its pictures of networks and for images that it reads itself, NumPy
-for source files in Fortran."""
+for source files in Fortran. MLflow brings scikit-learn, for which Keras wraps networks, and more
+libraries within `google`, where TensorFlow loads protobuf."""
 LOADED = """
 import importlib, json, sys
 import flows

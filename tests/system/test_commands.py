@@ -17,7 +17,8 @@ from tests.support import HOME, free_port, write_dataset
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in HOME.glob("docs/*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(
-    r"^(make|export|sudo|docker|prefect|python|autoencoders|pip|git|\.venv/bin/\w+) ", re.MULTILINE
+    r"^(make|export|sudo|docker|prefect|python|autoencoders|mlflow|pip|git|\.venv/bin/\w+) ",
+    re.MULTILINE,
 )
 NOT_RUN = {
     "make test": "runs these tests",
@@ -71,6 +72,7 @@ def test_every_command_in_the_text_exists(page):
     modules = {
         "run": "full", "denoise": "denoise", "export": "export", "retrain": "retrain",
         "champion": "champion_commands", "rollback": "champion_commands",
+        "mlflow": "champion_commands",
     }  # fmt: skip
     for command, job in modules.items():
         known[command] = (HOME / "flows" / f"{job}.py").read_text().replace("_", "-")
@@ -96,7 +98,7 @@ class Reader:
         write_dataset(self.project / "data" / "sample", side=28)
         write_dataset(folder / "data", side=28)
         (self.project / ".venv").symlink_to(sys.prefix)
-        for name in ("requirements.lock", "pyproject.toml"):
+        for name in ("requirements.lock", "requirements-mlflow.lock", "pyproject.toml"):
             os.utime(self.project / name, (0, 0))  # older than the set-up: nothing to install
         self.port = free_port()
         self.words = {"FOLDER": str(folder / "data"), "4200": str(self.port), "SERVER": "127.0.0.1",
@@ -217,6 +219,37 @@ def test_the_server_commands_of_operations_run_as_written(reader):
     assert "COMPLETED" in listed
     assert "http://127.0.0.1:" in reader.read("prefect deployment run full/quick")
     assert reader.logged().count("Ctrl-C stops it") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (Path(sys.prefix) / ".ready-mlflow").exists(), reason="`make mlflow` adds it"
+)
+def test_the_commands_of_a_model_registry_run_as_written(reader):
+    """MLflow is told of a run, and its pages open."""
+    found = blocks("docs/operations.md")
+    first = next(number for number, block in enumerate(found) if "make mlflow" in block)
+    reader.read(found[0])
+    reader.run("autoencoders retrain --preset quick --retrain.images 20")
+    said = reader.read(found[first])
+    assert re.search(r"is up to date; new there: \S+-quick\.\nThe champion is \S+-quick\.", said)
+
+    *quiet, server = commands(found[first + 1])
+    reader.read("\n".join(quiet))
+    port = free_port()
+    pages = subprocess.Popen(
+        ["bash", "-ec", f"{reader.exported()}exec {server.replace('5000', str(port))}"],
+        cwd=reader.project, env=reader.environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        reader.run(f"curl --silent --fail --retry 100 --retry-connrefused --retry-delay 1 "
+                   f"http://127.0.0.1:{port}/health")  # fmt: skip
+        page = reader.run(f"curl --silent --fail http://127.0.0.1:{port}/")
+    finally:
+        os.killpg(pages.pid, signal.SIGTERM)
+        pages.wait(60)
+    assert "<title>MLflow</title>" in page
 
 
 @pytest.mark.slow

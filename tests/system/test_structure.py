@@ -6,10 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from autoencoders.settings import PRESETS
 from tests.support import HOME, PACKAGES, copy_packages, edit
@@ -149,6 +152,47 @@ def test_a_deployment_names_a_preset_and_repeats_none(deployment):
 
     assert "settings" not in parameters
     assert parameters.get("preset", "reference") in PRESETS
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """Return the versions in a lock file by package: several, where Pythons need different ones."""
+    text = (HOME / name).read_text()
+    found: dict[str, set[str]] = {}
+    for package, version, rest in re.findall(
+        r"^([a-z0-9-]+)==(\S+)(.*(?:\n    --hash=.*)*)", text, re.MULTILINE
+    ):
+        assert "--hash=sha256:" in rest, f"{name}: {package} has no hash"
+        found.setdefault(package, set()).add(version)
+    assert len(found) > 50
+    assert not re.search(r"https?://|file:", text)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"),
+    [
+        ("requirements.lock", ["build", "dev", "export"]),
+        ("requirements-runtime.lock", ["build"]),
+        ("requirements-mlflow.lock", ["build", "mlflow"]),
+    ],
+)
+def test_the_lock_files_hold_what_pyproject_asks_for(name, extras):
+    """Each has what its extras name, in versions that they allow, and the versions of the first:
+    whoever adds MLflow keeps all of the cache."""
+    project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"]]
+    for extra in extras:
+        asked += project["optional-dependencies"][extra]
+    versions, first = locked(name), locked("requirements.lock")
+
+    for text in asked:
+        one = Requirement(text)
+        found = versions[canonicalize_name(one.name)]
+        assert all(version in one.specifier for version in found), f"{name}: {text}, has {found}"
+    for package in versions.keys() & first.keys():
+        assert versions[package] <= first[package], package
+    assert ("scikit-learn" in versions) == ("mlflow" in extras)
+    assert ("pytest" in versions) == ("dev" in extras)
 
 
 def test_a_script_runs_its_own_checkout(tmp_path):
