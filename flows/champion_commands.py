@@ -5,14 +5,12 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from flows.champion import CHAMPION, NETWORK, require_champion, roll_back
-from flows.options import ARTIFACTS, Artifacts
+from flows.options import ARTIFACTS, Artifacts, Json
 from flows.retrain import app as retrain_app
 from flows.tables import print_json, print_rows
 from tasks.engine.aliases import Alias
 from tasks.engine.journal import run_folder
 from tasks.engine.store import Store
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 
 
 def champion(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:

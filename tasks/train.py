@@ -155,9 +155,8 @@ def _train_epochs(
     """
     checkpoint, epochs = output.scratch / "epoch.npz", length.epochs
     history, best = _resume(checkpoint, trainer)
-    if history:
-        share = len(history) / epochs
-        output.progress(share, f"{role}: resuming after epoch {len(history)}")
+    resuming = f"{role}: resuming after epoch {len(history)}" if history else ""
+    output.progress(len(history) / epochs, resuming)  # from here on, it is the training that costs
 
     def moved(images: int) -> "Callable[[int], None]":
         return lambda seen: output.progress((len(history) + seen / images) / epochs)

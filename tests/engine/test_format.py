@@ -101,7 +101,7 @@ def normalised(text):
     for library, version in found["parts"]["libraries"].items():
         text = re.sub(rf'("{library}":\s*)"{re.escape(version)}"', r'\1"version"', text)
     text = re.sub(r'("created":\s*)"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"', r'\1"time"', text)
-    return re.sub(r'("seconds":\s*)\d+\.\d+', r"\1 0.0", text)
+    return re.sub(r'("(?:cpu_)?seconds":\s*)\d+\.\d+', r"\1 0.0", text)
 
 
 def form_of(store, inputs):

@@ -134,7 +134,7 @@ def test_all_stages_are_looked_at():
         ("tasks/runtime.py", '"agg"', '"svg"', {"train", *MEASURING}),
         ("autoencoders/training_settings.py", "] = 50", "] = 51", set()),
         ("tasks/resolve.py", "= 8.0", "= 9.0", set()),
-        ("flows/full.py", '("train", "test")', '("test", "train")', set()),
+        ("flows/images.py", '("train", "test")', '("test", "train")', set()),
     ],
 )  # fmt: skip
 def test_an_edit_is_seen_by_exactly_the_stages_that_reach_it(
