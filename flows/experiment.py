@@ -25,7 +25,8 @@ from flows.advice import REFUSALS
 from flows.by_hand import end_prefect, job
 from flows.display import watching
 from flows.experiment_plan import Network, Question, named_values
-from flows.experiment_results import ExperimentResults, FinishedExperiment
+from flows.experiment_results import FIGURE, ExperimentResults
+from flows.experiment_table import FinishedExperiment
 from flows.naming import add_tags, experiment_name, tag_run
 from flows.ops.machine import operations
 from flows.ops.notifications import notify_failure
@@ -51,6 +52,7 @@ from tasks.engine.runs import Run
 from tasks.engine.store import Store
 from tasks.find_files import find_files
 from tasks.resolve import resolve_settings
+from tasks.write_experiment_page import write_experiment_page
 
 Seeds = Annotated[int, Field(ge=1, le=20)]
 Searched = Annotated[int, Field(ge=0, le=256)]
@@ -117,7 +119,12 @@ def _find_out(run: Run, question: Question) -> ExperimentResults:
     for chosen in results.chosen():
         results.scores[chosen.number] = trials.score(chosen)
     drawn = run.step("draw pareto", draw_pareto, points=results.plotted(), title=results.title())
-    results.files["figures/pareto.png"] = drawn["pareto.png"]
+    results.files[FIGURE] = drawn["pareto.png"]
+    made = run.step(
+        "experiment page", write_experiment_page, figure=results.files[FIGURE],
+        facts=results.page_facts(),
+    )  # fmt: skip
+    results.files["experiment.html"] = made["experiment.html"]
     return results
 
 

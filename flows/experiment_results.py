@@ -1,12 +1,9 @@
 """What people read of an experiment: its table, what was chosen, and what that is worth."""
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from autoencoders.experiments.outcomes import mean_and_spread, not_told_apart, psnr_of
@@ -14,6 +11,7 @@ from autoencoders.experiments.points import written
 from flows.advice import in_place
 from flows.evaluation import Files
 from flows.experiment_plan import Question
+from flows.experiment_table import as_csv, column_titles, decibels, in_order, table
 from flows.inspection import inspection_table, read_inspection
 from flows.recipe import drawn_noise_in_words
 from flows.report_facts import command
@@ -24,6 +22,11 @@ from tasks.resolve import resolve_settings
 
 Row = dict[str, Any]
 FIGURE = "figures/pareto.png"
+CONVENTION = (
+    "PSNR is that of the mean squared error on the validation images, in the mean over seeds, with "
+    "the standard deviation over them. Cost is the CPU seconds of one training when it was "
+    "computed. The test images had no part in the choice."
+)
 
 
 @dataclass(frozen=True)
@@ -134,24 +137,47 @@ class ExperimentResults:
 
     def text(self, figure: str = f"![pareto]({FIGURE})") -> str:
         """Return the experiment in Markdown."""
-        warnings = [
-            one["text"] for one in read_inspection(self.files["inspection.json"])["warnings"]
-        ]
-        costs = [one.cost * len(one.trainings) for one in self.trials if one.cost is not None]
         lines = [
             f"# Experiment: {self.question.network}", "",
-            *(line for text in warnings for line in (f"> **Warning:** {text}", "")),
+            *(line for text in self.warnings() for line in (f"> **Warning:** {text}", "")),
             *(line for text in self.conclusions() for line in (text, "")),
             *markdown_table(table(self.rows(), self.question.names, "psnr")), "",
-            "PSNR is that of the mean squared error on the validation images, in the mean over "
-            "seeds, with the standard deviation over them. Cost is the CPU seconds of one training "
-            "when it was computed. The test images had no part in the choice.", "",
-            f"All trainings of the table together cost {sum(costs):,.0f} CPU seconds.", "",
+            CONVENTION, "", self._total(), "",
             figure, "",
             "The whole report of what was chosen, whose training comes from the cache:", "",
             "```bash", *self.commands(), "```", "",
         ]  # fmt: skip
         return "\n".join(lines)
+
+    def warnings(self) -> list[str]:
+        """Return what is odd about the data."""
+        return [one["text"] for one in read_inspection(self.files["inspection.json"])["warnings"]]
+
+    def _total(self) -> str:
+        costs = [one.cost * len(one.trainings) for one in self.trials if one.cost is not None]
+        return f"All trainings of the table together cost {sum(costs):,.0f} CPU seconds."
+
+    def page_facts(self) -> dict[str, Any]:
+        """Return what the page of the experiment says."""
+        names = column_titles(self.question.names)
+        return {
+            "what": f"Experiment with {len(self.trials)} points of the {self.question.network} "
+                    f"on {self.data}",
+            "headline": f"Which {self.question.network} is best, and at which cost",
+            "conclusions": self.conclusions(),
+            "doubts": self.warnings(),
+            "points": [
+                {"point": row["point"], "state": row["state"],
+                 **{title: written(row[name]) for name, title in names.items()},
+                 "PSNR (dB)": row["val_psnr"], "± seeds": row["val_psnr_sd"],
+                 "cost (CPU s)": row["cpu_seconds"], "test PSNR": row["test_psnr"],
+                 "note": row["note"]}
+                for row in in_order(self.rows(), "psnr")
+            ],
+            "chosen": [one.number for one in self.chosen()],
+            "convention": f"{CONVENTION} {self._total()}",
+            "commands": self.commands(),
+        }  # fmt: skip
 
     def published(self) -> tuple[Files, dict[str, str], list[Page]]:
         """Return what the run's folder gets: files, texts, and Prefect's pages."""
@@ -197,81 +223,3 @@ class ExperimentResults:
                 for one in self.chosen()
             ],
         }  # fmt: skip
-
-
-def decibels(value: tuple[float, float | None]) -> str:
-    """Return a mean in dB, with its spread over seeds if there is one."""
-    mean, spread = value
-    return f"{mean:.2f} dB" if spread is None else f"{mean:.2f} ± {spread:.2f} dB"
-
-
-def in_order(rows: Sequence[Row], sort: str) -> list[Row]:
-    """Return rows in an order: psnr, cost, point, or a setting; what has no value comes last."""
-    name = {"psnr": "val_psnr", "cost": "cpu_seconds"}.get(sort, sort)
-    falling = name == "val_psnr"
-    known = [row for row in rows if row.get(name) is not None]
-    if falling:  # what was given up has a short training's loss
-        known = [row for row in known if row["state"] != GIVEN_UP]
-    rest = [row for row in rows if row not in known]
-    numbers = all(isinstance(row[name], int | float) for row in known)
-    known.sort(key=lambda row: row[name] if numbers else str(row[name]), reverse=falling)
-    return [*known, *rest]
-
-
-def table(rows: Sequence[Row], names: Sequence[str], sort: str) -> list[dict[str, str]]:
-    """Return points as rows of text, in an order."""
-    fields = {name: name.rpartition(".")[2].replace("_", " ") for name in names}
-    if len(set(fields.values())) < len(fields):
-        fields = {name: name for name in names}
-    return [
-        {
-            "point": str(row["point"]),
-            "state": row["state"],
-            **{title: written(row[name]) for name, title in fields.items()},
-            "PSNR (dB)": _decimals(row["val_psnr"], 2),
-            "± seeds": _decimals(row["val_psnr_sd"], 2),
-            "cost (CPU s)": _decimals(row["cpu_seconds"], 1),
-            "test PSNR": _decimals(row["test_psnr"], 2),
-            "note": row["note"],
-        }
-        for row in in_order(rows, sort)
-    ]
-
-
-def _decimals(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    """Return rows as a CSV file."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {name: f"{value:.7g}" if isinstance(value, float) else value for name, value in row.items()}
-        for row in rows
-    )
-    return text.getvalue()
-
-
-@dataclass(frozen=True)
-class FinishedExperiment:
-    """A finished experiment, for whoever called it. Nothing is read before it is asked for."""
-
-    folder: Path
-    """Where everything of it is."""
-
-    @cached_property
-    def facts(self) -> dict[str, Any]:
-        """What `experiment.json` has: `points`, `trainings`, `chosen`, `conclusion`."""
-        found: dict[str, Any] = json.loads((self.folder / "experiment.json").read_bytes())
-        return found
-
-    @property
-    def conclusion(self) -> str:
-        """What was chosen, and how good it is."""
-        return str(self.facts["conclusion"])
-
-    def table(self, sort: str = "psnr") -> list[dict[str, str]]:
-        """Return the points as rows of text, by psnr, cost, point, or a setting."""
-        return table(self.facts["points"], self.facts["varied"], sort)

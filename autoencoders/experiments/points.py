@@ -133,9 +133,7 @@ def point_at(base: Settings, values: Mapping[str, Any]) -> Point:
     except ValidationError as error:
         faults = [fault["msg"].removeprefix("Value error, ") for fault in error.errors()]
         words = Point(values, base).words
-        raise PipelineError(
-            f"The point {words} contradicts itself: {'; '.join(faults)}."
-        ) from error
+        raise PipelineError(f"The point {words} is impossible: {'; '.join(faults)}.") from error
     return Point(values, settings)
 
 

@@ -31,8 +31,9 @@ from tests.support import HOME
 
 STAGES = [
     "add_noise", "choose_unseen", "decide", "draw_contact_sheet", "draw_glyphs", "draw_nights",
-    "evaluate", "ingest", "mark_seen", "measure_baseline", "measure_codes", "measure_drift",
-    "measure_given", "measure_network", "merge", "prepare", "profile", "render", "report", "train",
+    "draw_pareto", "evaluate", "ingest", "mark_seen", "measure_baseline", "measure_codes",
+    "measure_drift", "measure_given", "measure_network", "merge", "prepare", "profile", "render",
+    "report", "train", "write_experiment_page",
 ]  # fmt: skip
 MEASURING = ("measure_baseline", "measure_given", "measure_network")
 CHILD = """
@@ -289,7 +290,7 @@ def test_a_stage_loads_no_library_that_its_key_does_not_name(stage):
     brought_by = importlib.metadata.packages_distributions()
     # Keras loads pandas if it is there, and pandas Arrow, for text columns; whoever reads or writes
     # tables imports them by name
-    behind = {"train": {"pyarrow"}, "draw_nights": {"pyarrow"}}
+    behind = {"train": {"pyarrow"}, "draw_nights": {"pyarrow"}, "draw_pareto": {"pyarrow"}}
     optional = OPTIONAL | behind.get(stage, set())
     named = libraries(stage, functions=list(functions)) | library_versions(optional).keys()
     assert not {
