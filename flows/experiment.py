@@ -195,8 +195,7 @@ def show_plan(question: Question, data: Path, artifacts: Path, *, as_json: bool)
     base, refs = resolve_settings(question.base), input_refs(find_files(data))
     trials = Trials(planner, None, refs, base, question.method, question.seeds)
     trials.read_images()
-    for number, point in enumerate(question.require_points(), start=1):
-        trials.train(number, point)
+    trials.train(dict(enumerate(question.require_points(), start=1)))
     print_plan(store, planner, as_json=as_json)
 
 

@@ -164,7 +164,7 @@ class Question:
         return found
 
     def _gridded(self, trials: Trials) -> list[Trial]:
-        return [trials.train(number, point) for number, point in enumerate(self.points, start=1)]
+        return trials.train(dict(enumerate(self.points, start=1)))
 
     def _searched(self, trials: Trials) -> list[Trial]:
         from autoencoders.experiments.search import Search  # it loads Optuna, which grids need not
@@ -195,13 +195,13 @@ def _tried(trials: Trials, search: "Search", number: int, point: Point) -> Trial
     """Train a point, unless a short training says that it is hopeless."""
     short = shortened(point.settings, SHORT)
     if short is not None:
-        try:
-            first = trials.training(point, short, trials.base.seed, f"1/{SHORT} of its length")
-        except DivergedError as error:
-            return Trial(number, point, DIVERGED, note=error.problem)
+        first = trials.train_short(point, short, f"1/{SHORT} of its length")
+        if isinstance(first, DivergedError):
+            return Trial(number, point, DIVERGED, note=first.problem)
         if search.hopeless(first.loss):
             return Trial(number, point, GIVEN_UP, [first])
-    return trials.train(number, point)
+    [trial] = trials.train({number: point})
+    return trial
 
 
 def _answer(search: "Search", trial: Trial) -> None:

@@ -7,7 +7,7 @@ from flows.catalogue import METHODS, Method
 from flows.evaluation import Files
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.manifest import Artifact
-from tasks.engine.runner import Steps
+from tasks.engine.runner import Step, Steps
 from tasks.train import train
 
 
@@ -24,13 +24,24 @@ def train_network(
     initial: ArtifactRef | None = None,
 ) -> Artifact:  # fmt: skip
     """Train the network of one method, from the weights of `initial` if there is one."""
-    made = step(
-        label, train, inputs=files[f"images/train/{method.reads}"],
-        targets=files["images/train/clean"], **training_of(settings, method), initial=initial,
-    )  # fmt: skip
+    one = training_step(files, settings, method, label)
+    made = step(one.label, train, **one.inputs, initial=initial)
+    take_network(files, method, made)
+    return made
+
+
+def training_step(files: Files, settings: ResolvedSettings, method: Method, label: str) -> Step:
+    """Return the step that trains the network of one method."""
+    images = {
+        "inputs": files[f"images/train/{method.reads}"], "targets": files["images/train/clean"],
+    }  # fmt: skip
+    return Step(label, train, {**images, **training_of(settings, method)})
+
+
+def take_network(files: Files, method: Method, made: Artifact) -> None:
+    """Add what a training has made to the files."""
     files[f"models/{method.name}.keras"] = made[f"{method.name}.keras"]
     files[f"history/{method.name}.csv"] = made["history.csv"]
-    return made
 
 
 def training_of(settings: ResolvedSettings, method: Method) -> dict[str, Any]:
@@ -45,4 +56,5 @@ def training_of(settings: ResolvedSettings, method: Method) -> dict[str, Any]:
         "noise_spread": settings.denoiser.noise_spread if fresh_noise else 0,
         "sizes": None if group.network == "reference" else settings.residual,
         "skip": group.network == "unet",
+        "code_size": settings.autoencoder.code_size if group.network == "bottleneck" else None,
     }

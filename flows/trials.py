@@ -14,9 +14,10 @@ from flows.evaluation import Files, score_methods
 from flows.images import corrupt_images, has_noisy_twins, import_images
 from flows.recipe import has_own_noise
 from flows.results import read_losses
-from flows.training import train_network, training_of
+from flows.training import take_network, training_of, training_step
 from tasks.engine.handles import ArtifactRef
-from tasks.engine.runner import Steps
+from tasks.engine.manifest import Artifact
+from tasks.engine.runner import Step, StepsTogether
 from tasks.engine.runs import Run
 from tasks.resolve import resolve_settings
 
@@ -67,7 +68,7 @@ class Trial:
 class Trials:
     """The trainings of one experiment."""
 
-    step: Steps
+    step: StepsTogether
     run: Run | None
     """The run under way; None of one that is only planned."""
     data: Mapping[str, ArtifactRef]
@@ -86,40 +87,63 @@ class Trials:
         twins = has_noisy_twins(self.data, self.base)
         import_images(self.step, self.files, self.data, self.base, twins=twins)
 
-    def train(self, number: int, point: Point) -> Trial:
-        """Train a point with every seed."""
-        trainings = []
-        for offset in range(self.seeds):
-            try:
-                trainings.append(self.training(point, point.settings, self.base.seed + offset))
-            except DivergedError as error:
-                return Trial(number, point, DIVERGED, note=error.problem)
+    def train(self, points: Mapping[int, Point]) -> list[Trial]:
+        """Train points, by their number, with every seed."""
+        wanted = [
+            self._request(point, point.settings, self.base.seed + offset)
+            for point in points.values() for offset in range(self.seeds)
+        ]  # fmt: skip
+        found = iter(self._trainings(wanted))
+        return [
+            self._trial(number, point, [next(found) for _ in range(self.seeds)])
+            for number, point in points.items()
+        ]
+
+    def _trial(self, number: int, point: Point, found: Sequence[Training | DivergedError]) -> Trial:
+        trainings = [one for one in found if isinstance(one, Training)]
+        errors = [one.problem for one in found if isinstance(one, DivergedError)]
+        if errors:
+            return Trial(number, point, DIVERGED, note=errors[0])
         return Trial(number, point, TRAINED, trainings)
 
-    def training(self, point: Point, settings: Settings, seed: int, what: str = "") -> Training:
-        """Do one training: a step of the main job, under a name of its own.
+    def train_short(self, point: Point, settings: Settings, what: str) -> Training | DivergedError:
+        """Do a shorter training of a point, with the first seed.
 
         Args:
-            point: The point that it is of.
-            settings: Those of the point, maybe with a shorter training.
-            seed: Its seed.
+            point: The point.
+            settings: Its settings, with that length.
             what: How it differs from the training of the point, for its name.
-
-        Raises:
-            DivergedError: If its loss is no longer a finite number.
         """
+        [found] = self._trainings([self._request(point, settings, self.base.seed, what)])
+        return found
+
+    def _request(
+        self, point: Point, settings: Settings, seed: int, what: str = ""
+    ) -> tuple[ResolvedSettings, Files, Step]:
+        """Return a training: a step of the main job, under a name of its own."""
         resolved = resolve_settings(settings.model_copy(update={"seed": seed}))
         files = dict(self._images(resolved))
         words = ", ".join(filter(None, [point.words, f"seed {seed}", what]))
-        made = train_network(
-            self.step, files, resolved, self.method, f"train {self.method.name}: {words}"
-        )
+        label = f"train {self.method.name}: {words}"
+        return resolved, files, training_step(files, resolved, self.method, label)
+
+    def _trainings(
+        self, wanted: Sequence[tuple[ResolvedSettings, Files, Step]]
+    ) -> list[Training | DivergedError]:
+        made = self.step.together([step for _, _, step in wanted], DivergedError)
+        return [
+            one if isinstance(one, DivergedError) else self._training(settings, files, one)
+            for (settings, files, _), one in zip(wanted, made, strict=True)
+        ]
+
+    def _training(self, settings: ResolvedSettings, files: Files, made: Artifact) -> Training:
+        take_network(files, self.method, made)
         if self.run is None:
-            return Training(seed, 1.0, None, files)
+            return Training(settings.seed, 1.0, None, files)
         losses = read_losses(made["history.csv"])
-        kept = min(losses) if resolved.training.keep == "best" else losses[-1]
+        kept = min(losses) if settings.training.keep == "best" else losses[-1]
         cost = self.run.store.manifest(made.stage, made.key).cpu_seconds
-        return Training(seed, kept, cost, files)
+        return Training(settings.seed, kept, cost, files)
 
     def _images(self, settings: ResolvedSettings) -> Files:
         """Return the images with their noisy twins, which one noise and seed share."""

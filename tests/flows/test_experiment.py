@@ -36,6 +36,14 @@ def rows_of(done):
     return list(csv.DictReader((done.folder / "experiment.csv").open()))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_at_a_time():
+    """Train in this process: several at a time are tested with the kills."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOENCODERS_TRAININGS", "1")
+        yield
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Small random images."""

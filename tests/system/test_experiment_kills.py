@@ -1,13 +1,24 @@
 """An experiment that is killed goes on where it was: no point and no epoch is repeated."""
 
 import csv
+import os
 import re
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from tests.support import HOME, SOAK, contents, published_is_whole, write_dataset
+from flows.ops.machine import TRAININGS
+from tests.support import (
+    HOME,
+    SOAK,
+    contents,
+    descendants,
+    published_is_whole,
+    write_dataset,
+)
 from tests.system.test_kills import wait_for
 
 GRID = ("--grid", "training.learning_rate=3e-3,1e-3,3e-4,1e-4", "noise.factor=0.3,0.5")
@@ -15,7 +26,7 @@ TIMES = ("cpu_seconds",)
 """Columns that differ from one computation to the next."""
 
 
-def start(folder, data, environment):
+def start(folder, data, environment, at_a_time=1):
     """Start an experiment of eight points, standard output and error in one stream."""
     arguments = [
         HOME / "flows" / "experiment.py",
@@ -27,8 +38,8 @@ def start(folder, data, environment):
         *GRID,
     ]
     return subprocess.Popen(
-        [sys.executable, *map(str, arguments)], env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
+        [sys.executable, *map(str, arguments)], env={**environment, TRAININGS: str(at_a_time)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
 
@@ -81,3 +92,47 @@ def test_an_experiment_killed_twice_repeats_no_point_and_no_epoch(tmp_path, serv
     ]  # fmt: skip
     assert networks[0] == networks[1]
     assert len(networks[0]) == 2
+
+
+@pytest.mark.slow
+def test_points_at_a_time_end_in_the_same_table_and_need_no_second_server(tmp_path):
+    """Each in a process of its own, all of which talk to the server of the run; none is left."""
+    data = write_dataset(tmp_path / "data", side=12)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"},
+        "PREFECT_HOME": str(tmp_path / "home"),
+    }  # fmt: skip
+    outputs = []
+    for number in (1, 2):
+        process = start(tmp_path / str(number), data, environment, number)
+        outputs.append(process.communicate(timeout=400)[0])
+        assert process.returncode == 0, outputs[-1]
+
+    assert "emporary server" not in outputs[1]
+    assert len(re.findall(r"'train [^']+' - Finished in state Completed", outputs[1])) == 8
+    assert table(tmp_path / "2") == table(tmp_path / "1")
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_experiment_that_started_them(tmp_path, server_environment):
+    """Killed or not, it leaves no process behind, and goes on where each training was."""
+    data = write_dataset(tmp_path / "data", side=12)
+    process = start(tmp_path / "a", data, server_environment, 2)
+    said = wait_for(process, "epoch 2/4")
+    below = descendants(process.pid)
+    process.kill()
+    said += process.communicate(timeout=60)[0]
+    for _ in range(100):
+        if not any(Path(f"/proc/{number}").exists() for number in below):
+            break
+        time.sleep(0.2)
+    left = {
+        number: command for number, command in below.items() if Path(f"/proc/{number}").exists()
+    }
+    assert left == {}
+
+    again = start(tmp_path / "a", data, server_environment, 2)
+    said += again.communicate(timeout=400)[0]
+    assert again.returncode == 0, said
+    epochs = re.findall(r"'(train [^']+)' - denoiser: epoch (\d)/4", said)
+    assert len(epochs) == len(set(epochs))
