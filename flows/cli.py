@@ -39,6 +39,7 @@ from flows.options import (
     run_command,
 )
 from flows.planning import print_plan
+from flows.rates import app as rates_app
 from flows.records import MAIN_JOB, at, data_name, duration, metrics_of
 from flows.tables import print_json, print_rows, warner
 from tasks.engine.errors import AliasDamagedError, DamagedError, RunNotFoundError
@@ -62,6 +63,7 @@ FOR_PROGRAMS = ("epochs", "steps", "noise", "computed", "MSE")
 app = App(name="autoencoders", help=__doc__)
 app.command(full_app, name="run")
 app.command(experiment_app, name="experiment")
+app.command(rates_app, name="rates")
 app.command(denoise_app, name="denoise")
 app.command(export_app, name="export")
 add_commands(app)

@@ -29,6 +29,9 @@ def measure_linear_rates(
     code and that of the code in so many bits per number, `quantised_mse`; and the `accuracy` of a
     linear probe of it, also of all pixels, in a row without `mse`. Without labels there is none.
 
+    What is restored is not clipped to the range of pixels, so the errors are those of any principal
+    component analysis.
+
     Args:
         output: Where it goes.
         images: The `train` and the `test` images, float32 (n, h, w, c) each.
@@ -56,7 +59,7 @@ def _row(
     codes = {split: (one - mean) @ axes.T for split, one in flat.items()}  # (n, size)
     rounded = Quantiser.of(codes["train"], bits)(codes["test"])
     errors = [
-        float(np.square(np.clip(one @ axes + mean, 0, 1) - flat["test"]).mean())
+        float(np.square(one @ axes + mean - flat["test"]).mean())
         for one in (codes["test"], rounded)
     ]
     return {"numbers": size, "mse": errors[0], "quantised_mse": errors[1],
