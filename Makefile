@@ -53,7 +53,7 @@ test-long: $(READY)  ## the slow tests that CI runs too: deployments, a schedule
 			or under_way_uses or following_the_advice or other_epochs or other_content \
 			or without_our_characters or moved_to_another or lock_files \
 			or another_form_of or (every_optimiser and not adamw) or (at_once_compute and not 4) \
-			or the_same_store_does or like_the_champion or last_runs_use"
+			or killed_twice or the_same_store_does or like_the_champion or last_runs_use"
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest

@@ -8,7 +8,6 @@ from typing import Any
 
 from autoencoders.experiments.outcomes import mean_and_spread, not_told_apart, psnr_of
 from autoencoders.experiments.points import written
-from flows.advice import in_place
 from flows.evaluation import Files
 from flows.experiment_plan import Question
 from flows.experiment_table import as_csv, column_titles, decibels, in_order, table
@@ -119,8 +118,7 @@ class ExperimentResults:
             f"{decibels(tested)} on the {images:,} test images, scored after the choice."
         )
         if self.question.seeds == 1:
-            more = "One seed per point: small differences may be chance; --seeds 3 tells how small."
-            return f"{text} {in_place(more)}"
+            return f"{text} One seed per point: small differences may be chance; more seeds tell."
         means, spreads = zip(*(one.psnr for one in group), strict=True)
         rivals = [group[place].number for place in not_told_apart(means, spreads, 0)]
         if rivals:

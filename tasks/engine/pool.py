@@ -1,7 +1,6 @@
 """Steps in processes of their own, several at a time: libraries of one process get in each other's
 way, and do not give back its memory."""
 
-import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -9,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from prefect import Task
 from prefect.client.schemas.objects import State
-from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from .refusals import Refusals, current_refusals, refusing
@@ -30,7 +29,7 @@ def run_apart(calls: Sequence[Call], most: int, *, quiet: bool) -> list[State]:
     Args:
         calls: What is run.
         most: How many at a time.
-        quiet: Whether the log of the tasks is for Prefect's pages alone.
+        quiet: Whether the tasks' log is for Prefect's pages alone, and not for the terminal.
 
     Returns:
         How each ended, in order.
@@ -71,9 +70,8 @@ def _attach(ended: Connection, refusals: Refusals, quiet: bool) -> None:
     """Set a new process up: it ends with the other end of the pipe, and words errors alike."""
     refusing(refusals)
     if quiet:
-        for handler in logging.root.handlers:
-            if isinstance(handler, PrefectConsoleHandler):
-                handler.setLevel(logging.CRITICAL + 1)
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
     threading.Thread(target=_end_with, args=(ended,), daemon=True).start()
 
 
