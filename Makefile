@@ -66,7 +66,7 @@ test-long: $(READY) $(MLFLOW)  ## the slow tests that CI runs too: deployments, 
 			or under_way_uses or following_the_advice or other_epochs or other_content \
 			or without_our_characters or moved_to_another or lock_files \
 			or another_form_of or (every_optimiser and not adamw) or (at_once_compute and not 4) \
-			or the_same_store_does or like_the_champion or last_runs_use \
+			or killed_twice or the_same_store_does or like_the_champion or last_runs_use \
 			or test_registry or model_registry"
 
 test-all: $(READY)  ## every test

@@ -1,4 +1,4 @@
-"""The one family of errors that a user can cause and fix."""
+"""The family of errors that a user can cause and fix."""
 
 
 class PipelineError(Exception):
@@ -16,3 +16,7 @@ class PipelineError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem} {self.advice}".strip()
+
+
+class DivergedError(PipelineError):
+    """The loss of a training is no longer a finite number."""

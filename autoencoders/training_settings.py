@@ -58,9 +58,12 @@ class TrainingSettings(SettingsGroup):
 class AutoencoderSettings(SettingsGroup):
     """What is special about training the plain autoencoder."""
 
-    network: Literal["reference", "residual"] = "reference"
-    """Its network: that of the course, or residual blocks around a code of height / 4 x width / 4 x
-    `residual.inner_width` numbers."""
+    network: Literal["reference", "residual", "bottleneck"] = "reference"
+    """Its network: that of the course; residual blocks around a code of height / 4 x width / 4 x
+    `residual.inner_width` numbers; or the same around a code of `code_size` numbers."""
+
+    code_size: Annotated[int, Field(ge=1, le=65_536)] = 64
+    """Numbers in the code of the network `bottleneck`: what it keeps of an image."""
 
 
 class DenoiserSettings(SettingsGroup):

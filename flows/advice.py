@@ -45,6 +45,7 @@ RESUME = (
 )
 ARGUMENTS = (
     "data", "artifacts", "preset", "inbox", "input", "output", "model", "shifts", "format",
+    "network", "grid", "search", "space", "seeds", "sizes",
 )  # fmt: skip
 """Options of jobs that are parameters of the same name; all others are settings."""
 

@@ -11,7 +11,14 @@ from autoencoders.settings import NoiseSettings, ResolvedSettings
 from flows.catalogue import CORRUPTIONS, METHODS
 from flows.champion import NETWORK, Champion
 from flows.evaluation import Files, examination, measure_classical
-from flows.full import has_noisy_twins, make_images, read_files, table_names, train_network
+from flows.images import (
+    corrupt_images,
+    has_noisy_twins,
+    make_images,
+    read_files,
+    table_names,
+)
+from flows.training import train_network
 from tasks.add_noise import add_noise
 from tasks.choose_unseen import choose_unseen
 from tasks.decide import MAIN, decide
@@ -78,7 +85,9 @@ class Challenge:
                 tables[name] = made["images.parquet"]
         kept = {name.removesuffix(".parquet"): ref for name, ref in tables.items()}
         self._require_shape()
-        make_images(step, files, kept, self.settings, twins=twins)
+        make_images(step, files, kept, twins=twins)
+        if not twins:
+            corrupt_images(step, files, self.settings.noise, self.settings.seed)
 
     def _require_shape(self) -> None:
         """Refuse images that the champion cannot take."""

@@ -7,14 +7,12 @@ from cyclopts import App, Parameter
 from flows.champion import CHAMPION, NETWORK, require_champion, roll_back
 from flows.ops.machine import operations
 from flows.ops.registry import ON, mirror, registry_of_machine, require_mlflow
-from flows.options import ARTIFACTS, Artifacts
+from flows.options import ARTIFACTS, Artifacts, Json
 from flows.retrain import app as retrain_app
 from flows.tables import print_json, print_rows, warner
 from tasks.engine.aliases import Alias
 from tasks.engine.journal import run_folder
 from tasks.engine.store import Store
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 
 
 def champion(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:

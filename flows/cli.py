@@ -19,8 +19,9 @@ from rich.progress import Progress
 
 from autoencoders.settings import REFERENCE, apply_preset
 from flows.champion import endings
-from flows.champion_commands import Json, add_commands
+from flows.champion_commands import add_commands
 from flows.denoise import app as denoise_app
+from flows.experiment import app as experiment_app
 from flows.explaining import explained, last_computed
 from flows.export import app as export_app
 from flows.full import app as full_app
@@ -32,18 +33,16 @@ from flows.options import (
     Artifacts,
     Data,
     Folder,
+    Json,
     Preset,
     SettingsOptions,
     run_command,
 )
+from flows.planning import print_plan
+from flows.rates import app as rates_app
 from flows.records import MAIN_JOB, summarised
 from flows.tables import print_json, print_rows, warner
 from tasks.engine.errors import AliasDamagedError, DamagedError, RunNotFoundError
-from tasks.engine.explain import (
-    estimate,
-    estimated_total,
-    explain_plan,
-)
 from tasks.engine.files import friendly_os_errors
 from tasks.engine.gc import collect_garbage
 from tasks.engine.handles import write_atomically
@@ -64,6 +63,8 @@ what is special about its settings."""
 
 app = App(name="autoencoders", help=__doc__)
 app.command(full_app, name="run")
+app.command(experiment_app, name="experiment")
+app.command(rates_app, name="rates")
 app.command(denoise_app, name="denoise")
 app.command(export_app, name="export")
 add_commands(app)
@@ -98,21 +99,7 @@ def plan(
     planner = Planner(store)
     resolved = resolve_settings(apply_preset(preset, settings))
     pipeline(planner, input_refs(find_files(data)), resolved)
-    earlier = all_runs(store, warner())
-    costs = [estimate(store, step, earlier) for step in planner.steps]
-    rows = [
-        {
-            "step": step.label,
-            "state": step.state,
-            "last s": None if cost is None else cost.seconds,
-            "last MB": None if cost is None else round(cost.size / 1e6, 2),
-            "why": explain_plan(store, step, earlier),
-        }
-        for step, cost in zip(planner.steps, costs, strict=True)
-    ]
-    print_rows(rows, as_json=as_json)
-    if not as_json:
-        print(estimated_total(planner.steps, costs))
+    print_plan(store, planner, as_json=as_json)
 
 
 @app.command

@@ -1,5 +1,6 @@
 """Which method is scored on what, against what: the part of the main job that measures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from autoencoders.settings import ResolvedSettings
@@ -27,18 +28,21 @@ Files = dict[str, ArtifactRef]
 
 
 def score_methods(
-    step: Steps, files: Files, settings: ResolvedSettings, *, own_noise: bool
-) -> None:
-    """Measure how good every method is on the test images, each in one step of its own.
+    step: Steps, files: Files, settings: ResolvedSettings, *, own_noise: bool,
+    methods: Sequence[Method] = METHODS, suffix: str = "",
+) -> None:  # fmt: skip
+    """Measure how good methods are on the test images, each in one step of its own.
 
     Args:
         step: Does one step.
         files: What was made so far, and what this adds to it.
         settings: What is computed.
         own_noise: Whether the noise is the user's own. Then no other level of it can be drawn.
+        methods: Which methods.
+        suffix: What the names of the steps end with.
     """
-    for method in METHODS:
-        made = score_method(step, files, settings, method, own_noise=own_noise)
+    for method in methods:
+        made = score_method(step, files, settings, method, suffix, own_noise=own_noise)
         for place, name in (
             ("scores", "scores.parquet"), ("levels", "levels.parquet"), ("facts", "facts.json"),
             ("first", "first.npy"), ("extremes", "extremes.npy"), ("gallery", "gallery.npy"),
@@ -50,14 +54,15 @@ def score_methods(
                 learned=made["learned.npz"],
             )  # fmt: skip
             files["linear_codes.csv"] = made["linear_codes.csv"]
-    compare_methods(step, files, settings, own_noise=own_noise)
+    compare_methods(step, files, settings, methods, suffix, own_noise=own_noise)
 
 
 def score_method(
-    step: Steps, files: Files, settings: ResolvedSettings, method: Method, *, own_noise: bool
-) -> Artifact:
+    step: Steps, files: Files, settings: ResolvedSettings, method: Method, suffix: str = "", *,
+    own_noise: bool,
+) -> Artifact:  # fmt: skip
     """Let a method learn from train images, unless it is a network, and score it."""
-    label, threads = f"score {method.name}", settings.training.threads
+    label, threads = f"score {method.name}{suffix}", settings.training.threads
     exam = examination(settings, slow=method.slow, own_noise=own_noise)
     test = {"clean": files["images/test/clean"], "given": files[f"images/test/{method.reads}"]}
     if method.trained:
@@ -119,18 +124,19 @@ def rivals(method: Method) -> list[str]:
 
 
 def compare_methods(
-    step: Steps, files: Files, settings: ResolvedSettings, *, own_noise: bool
-) -> None:
-    """Put the scores of all methods side by side."""
+    step: Steps, files: Files, settings: ResolvedSettings, methods: Sequence[Method], suffix: str,
+    *, own_noise: bool,
+) -> None:  # fmt: skip
+    """Put the scores of methods side by side."""
     of: Any = {
-        place: {one.name: files[f"{place}/{one.name}"] for one in METHODS}
+        place: {one.name: files[f"{place}/{one.name}"] for one in methods}
         for place in ("scores", "levels", "facts")
     }
     made = step(
-        "evaluate", evaluate, scores=of["scores"], levels=of["levels"], facts=of["facts"],
+        f"evaluate{suffix}", evaluate, scores=of["scores"], levels=of["levels"], facts=of["facts"],
         clean={split: files[f"images/{split}/clean"] for split in ("train", "test")},
         labels=files["labels/test"], classes=files["labels/test/classes"],
-        against={one.name: rivals(one) for one in METHODS},
+        against={one.name: rivals(one) for one in methods},
         papers={"noise": "unclipped", "factor": settings.noise.factor},
         resamples=settings.evaluation.resamples, seed=settings.seed,
     )  # fmt: skip

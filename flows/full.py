@@ -17,14 +17,14 @@ from typing import Any
 
 from cyclopts import App
 
-from autoencoders.errors import PipelineError
 from autoencoders.settings import REFERENCE, PresetName, ResolvedSettings, Settings, apply_preset
 from flows.advice import REFUSALS
 from flows.by_hand import end_prefect, job
-from flows.catalogue import CORRUPTIONS, FIGURES, METHODS, Figure, Method
+from flows.catalogue import FIGURES, Figure
 from flows.display import watching
 from flows.evaluation import Files, score_methods
 from flows.finished import FinishedRun
+from flows.images import has_noisy_twins, prepare_images
 from flows.naming import run_name, tag_run
 from flows.ops.machine import operations
 from flows.ops.notifications import notify_failure
@@ -38,29 +38,20 @@ from flows.options import (
     run_command,
 )
 from flows.outcome import print_outcome
-from flows.recipe import has_own_noise
 from flows.reporting import write_report
 from flows.results import Results, said_noise
-from tasks.add_noise import add_noise
-from tasks.draw_contact_sheet import draw_contact_sheet
+from flows.training import train_networks
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.logs import run_logger
-from tasks.engine.manifest import Artifact
 from tasks.engine.refusals import telling
 from tasks.engine.runner import Steps
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
 from tasks.engine.tracing import Tracing
 from tasks.find_files import find_files
-from tasks.ingest import ingest
-from tasks.prepare import prepare
 from tasks.render import render
 from tasks.resolve import resolve_settings
-from tasks.train import train
 
-SPLITS = ("train", "test")
-FIRST_IMAGES = 20
-"""Images of each split on the contact sheet."""
 INTERNAL = ("images/", "labels/", "scores/", "levels/", "facts/", "first/", "extremes/", "groups",
             "gallery/")  # fmt: skip
 """Files so named are not published in the run's folder: they are large, or part of another one."""
@@ -85,105 +76,6 @@ def pipeline(step: Steps, data: Mapping[str, ArtifactRef], settings: ResolvedSet
     draw_figures(trace, files, said_noise(data, settings), settings)
     write_report(trace, files, data, settings)
     return files
-
-
-def prepare_images(
-    step: Steps, files: Files, data: Mapping[str, ArtifactRef], settings: ResolvedSettings
-) -> None:
-    """Check the user's files, make images of them, and give every image a noisy twin."""
-    tables = read_files(step, "ingest", data, settings)
-    files["inspection.json"] = tables["inspection.json"]
-    twins = has_noisy_twins(data, settings)
-    kept = {name: tables[f"{name}.parquet"] for name in table_names(twins=twins)}
-    make_images(step, files, kept, settings, twins=twins)
-
-
-def table_names(*, twins: bool) -> list[str]:
-    """Return which tables there are of images."""
-    return [*SPLITS, *(f"{split}_noisy" for split in SPLITS if twins)]
-
-
-def read_files(
-    step: Steps, label: str, data: Mapping[str, ArtifactRef], settings: ResolvedSettings
-) -> Artifact:
-    """Check files, and write them as tables of train and test images."""
-    return step(
-        label, ingest, files=data, image=settings.image, reading=settings.reading,
-        seed=settings.seed if "data" in data else 0,  # two sets need no splitting
-    )  # fmt: skip
-
-
-def make_images(
-    step: Steps, files: Files, tables: Files, settings: ResolvedSettings, *, twins: bool
-) -> None:
-    """Make images of tables, and give every image a noisy twin unless it has one."""
-    noise = settings.noise
-    made = step(
-        "contact sheet", draw_contact_sheet, images=FIRST_IMAGES,
-        tables={split: tables[split] for split in SPLITS},
-    )  # fmt: skip
-    files["figures/contact_sheet.png"] = made["contact_sheet.png"]
-    for split in SPLITS:
-        made = step(f"prepare {split}", prepare, table=tables[split])
-        files[f"images/{split}/clean"] = made["images.npy"]
-        files[f"labels/{split}"] = made["labels.npy"]
-        files[f"labels/{split}/classes"] = made["classes.json"]
-    if twins:
-        for split in SPLITS:
-            made = step(f"prepare noisy {split}", prepare, table=tables[f"{split}_noisy"])
-            files[f"images/{split}/noisy"] = made["images.npy"]
-        return
-    for split in SPLITS:
-        made = step(
-            f"add noise {split}", add_noise, images=files[f"images/{split}/clean"], split=split,
-            seed=settings.seed, noise=noise, corrupt=CORRUPTIONS[noise.kind],
-        )  # fmt: skip
-        files[f"images/{split}/noisy"] = made["images.npy"]
-
-
-def has_noisy_twins(data: Mapping[str, ArtifactRef], settings: ResolvedSettings) -> bool:
-    """Return whether the noise is the user's own.
-
-    Raises:
-        PipelineError: If fresh noise is asked for beside it.
-    """
-    twins = has_own_noise(data)
-    if twins and settings.denoiser.fresh_noise:
-        raise PipelineError(
-            "`denoiser.fresh_noise` draws noise anew in every epoch, but noisy images are given.",
-            "Leave it off (--denoiser.fresh_noise false --denoiser.noise_spread 0), or give clean "
-            "images alone.",
-        )
-    return twins
-
-
-def train_networks(step: Steps, files: Files, settings: ResolvedSettings) -> None:
-    """Train one network per trained method: what goes in differs, and may be the network."""
-    for method in METHODS:
-        if method.trained:
-            made = train_network(step, files, settings, method, f"train {method.name}")
-            files[f"models/{method.name}_layers.csv"] = made["layers.csv"]
-
-
-def train_network(
-    step: Steps, files: Files, settings: ResolvedSettings, method: Method, label: str,
-    initial: ArtifactRef | None = None,
-) -> Artifact:  # fmt: skip
-    """Train the network of one method, from the weights of `initial` if there is one."""
-    group = settings.denoiser if method.reads == "noisy" else settings.autoencoder
-    fresh_noise = method.reads == "noisy" and settings.denoiser.fresh_noise
-    made = step(
-        label, train, inputs=files[f"images/train/{method.reads}"],
-        targets=files["images/train/clean"], role=method.name, seed=settings.seed,
-        training=settings.training,
-        noise_factor=settings.noise.factor if fresh_noise else None,
-        noise_spread=settings.denoiser.noise_spread if fresh_noise else 0,
-        sizes=None if group.network == "reference" else settings.residual,
-        skip=group.network == "unet", initial=initial,
-    )  # fmt: skip
-    files[f"models/{method.name}.keras"] = made[f"{method.name}.keras"]
-    files[f"history/{method.name}.csv"] = made["history.csv"]
-    return made
 
 
 def draw_figures(step: Steps, files: Files, noise: str, settings: ResolvedSettings) -> None:

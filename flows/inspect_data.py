@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autoencoders.settings import Settings
-from flows.full import FIRST_IMAGES, SPLITS
+from flows.images import FIRST_IMAGES, SPLITS
 from flows.inspection import inspection_table, read_inspection
 from flows.tables import print_json, print_rows
 from flows.terminal import picture_columns, print_picture

@@ -26,13 +26,28 @@ def run_name() -> str:
     A name that somebody has chosen is kept, also that of a run that is retried.
     """
     given = flow_run.name or ""
-    if not WORDS.issuperset(given.split("-")):
+    if is_chosen(given):
         return given
     parameters = flow_run.parameters
     try:
         return experiment(parameters["preset"], parameters["settings"])
     except (ValueError, PipelineError):  # settings that contradict each other; the flow says so
         return given
+
+
+def is_chosen(name: str) -> bool:
+    """Return whether somebody has chosen the name of a flow run, and not Prefect."""
+    return not WORDS.issuperset(name.split("-"))
+
+
+def experiment_name() -> str:
+    """Return the name of an experiment under way: what is trained, and what varies."""
+    given, parameters = flow_run.name or "", flow_run.parameters
+    if is_chosen(given):
+        return given
+    varied = [*(parameters["grid"] or ()), *(parameters["space"] or ())]
+    fields = ", ".join(name.rpartition(".")[2].replace("_", " ") for name in varied)
+    return f"{parameters['network']} by {fields}" if fields else given
 
 
 def experiment(preset: PresetName, settings: Settings | None) -> str:

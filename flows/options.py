@@ -58,6 +58,7 @@ Model = Annotated[
     ),
 ]
 RunsIn = Annotated[Artifacts, Parameter(help="Folder in which runs are looked up.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 SettingsOptions = Annotated[Settings, Parameter(name="*")]
 
 

@@ -56,7 +56,7 @@ class Results:
             one.name: self.files[f"history/{one.name}.csv"] for one in METHODS if one.trained
         }
         keep = self.settings.training.keep
-        return [f"{name}: {kept_epoch(_losses(ref), keep)}" for name, ref in histories.items()]
+        return [f"{name}: {kept_epoch(read_losses(ref), keep)}" for name, ref in histories.items()]
 
     def summary(self) -> str:
         """Return the run in Markdown: warnings, metrics, what was run, on what."""
@@ -189,6 +189,6 @@ def _rows(ref: ArtifactRef) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(ref.path.read_text(encoding="utf-8"))))
 
 
-def _losses(history: ArtifactRef) -> list[float]:
+def read_losses(history: ArtifactRef) -> list[float]:
     """Return the validation loss after each epoch, from a `history.csv`."""
     return [float(row["val_loss"]) for row in _rows(history)]

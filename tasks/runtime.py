@@ -7,6 +7,7 @@ part of their keys. docs/environment.md has the whole table.
 """
 
 import contextlib
+import logging
 import os
 import platform
 import sys
@@ -63,6 +64,7 @@ def import_tensorflow(threads: int, log: Callable[[str], None]) -> None:
             "Restart the process (in a notebook, the kernel) and run again.",
         ) from error
     _require_plain_tensorflow(tf)
+    tf.get_logger().addFilter(_is_news)
     if keras.backend.backend() != "tensorflow":
         raise PipelineError(
             f"Keras was imported in this process with the backend {keras.backend.backend()}.",
@@ -73,6 +75,12 @@ def import_tensorflow(threads: int, log: Callable[[str], None]) -> None:
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
     keras.config.set_dtype_policy("float32")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return whether a warning says something: each training of a process has graphs of its own, of
+    which TensorFlow supposes that they are one that is traced again and again."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _require_plain_tensorflow(tf: Any) -> None:

@@ -43,6 +43,7 @@ def train(
     noise_spread: float = 0,
     sizes: "ResidualSettings | None" = None,
     skip: bool = False,
+    code_size: int | None = None,
     initial: ArtifactRef | None = None,
 ) -> None:
     """Write `<role>.keras`, `history.csv` (epoch, loss, val_loss) and `layers.csv`.
@@ -66,6 +67,7 @@ def train(
         noise_spread: How far the deviation of an image may be from `noise_factor`.
         sizes: If given, the network is a residual one of these sizes instead of the reference's.
         skip: Whether that is a U-Net, in which a connection skips the middle.
+        code_size: If given, how many numbers its code has.
         initial: If given, a network whose weights the training starts from.
     """
     source = np.load(inputs.path, mmap_mode="r")  # (n, h, w, c)
@@ -75,16 +77,10 @@ def train(
     aim = source if inputs.sha256 == targets.sha256 else np.load(targets.path, mmap_mode="r")
     output.log(f"{role}: {len(fit):,} images to train on, {len(held_out):,} to validate on")
     import_tensorflow(training.threads, output.log)
-    from autoencoders.models.network import build_network
     from autoencoders.models.optimisers import make_optimizer
-    from autoencoders.models.residual import build_residual
     from autoencoders.models.training import Trainer
 
-    shape, weights_seed = source.shape[1:], derived_seed(seed, "weights", role)
-    if sizes is None:
-        network = build_network(shape, weights_seed)
-    else:
-        network = build_residual(shape, weights_seed, sizes, skip=skip)
+    network = _build(source.shape[1:], derived_seed(seed, "weights", role), sizes, skip, code_size)
     if initial is not None:
         from autoencoders.models.weights import copy_weights
 
@@ -104,6 +100,25 @@ def train(
     history, best = _train_epochs(output, trainer, data, role, length, training.keep)
     trainer.restore({**trainer.state(), **best})
     _write(output, role, network, history)
+
+
+def _build(
+    shape: tuple[int, int, int],
+    seed: int,
+    sizes: "ResidualSettings | None",
+    skip: bool,
+    code_size: int | None,
+) -> Any:
+    """Return the network that is asked for, untrained."""
+    from autoencoders.models.bottleneck import build_bottleneck
+    from autoencoders.models.network import build_network
+    from autoencoders.models.residual import build_residual
+
+    if sizes is None:
+        return build_network(shape, seed)
+    if code_size is not None:
+        return build_bottleneck(shape, seed, sizes, code_size)
+    return build_residual(shape, seed, sizes, skip=skip)
 
 
 @dataclass(frozen=True)
@@ -155,9 +170,8 @@ def _train_epochs(
     """
     checkpoint, epochs = output.scratch / "epoch.npz", length.epochs
     history, best = _resume(checkpoint, trainer)
-    if history:
-        share = len(history) / epochs
-        output.progress(share, f"{role}: resuming after epoch {len(history)}")
+    resuming = f"{role}: resuming after epoch {len(history)}" if history else ""
+    output.progress(len(history) / epochs, resuming)  # from here on, it is the training that costs
 
     def moved(images: int) -> "Callable[[int], None]":
         return lambda seen: output.progress((len(history) + seen / images) / epochs)

@@ -40,6 +40,8 @@ Operation: TypeAlias = Callable[..., tf.Tensor]
 
 PIXELS = 128 * 28 * 28
 """Pixels restored at a time: more is no faster, and takes more memory."""
+ROWS = 128
+"""The same for a network whose inputs may be no images."""
 FEW_CHANNELS = 4
 """Output channels up to which an upsampling convolution runs as one matrix product."""
 
@@ -85,6 +87,27 @@ def fused_form(network: keras.Model, precision: "Precision") -> Form:
         return tf.cast(values[links.last], tf.float32)
 
     return form
+
+
+def applied(network: keras.Model) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return a function that computes any network, such as half of an autoencoder, in float32.
+
+    Args:
+        network: Its variables are read anew at each call.
+
+    Returns:
+        A function from float32 (n, ...), n at least 1, to float32 (n, ...).
+    """
+    tf.config.experimental.enable_op_determinism()
+    form = tf.function(fused_form(network, "float32"))
+
+    def apply(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        parts = range(0, len(inputs), ROWS)
+        return np.concatenate(
+            [form(np.array(inputs[start : start + ROWS])).numpy() for start in parts]
+        )
+
+    return apply
 
 
 def predictor(network: keras.Model) -> Callable[[Images], Images]:

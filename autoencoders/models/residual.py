@@ -43,7 +43,7 @@ def build_residual(
     Returns:
         A model from images in [0, 1] to images in [0, 1] of the same shape, float32.
     """
-    build = _Layers(seed)
+    build = Layers(seed)
     border = (border_of(shape[0]), border_of(shape[1]))
     images = keras.Input(shape, name="image")  # (n, h, w, c)
     x = images
@@ -70,10 +70,11 @@ def build_residual(
     return keras.Model(images, x, name="unet" if skip else "residual")
 
 
-class _Layers:
+class Layers:
     """Layers with a stream of initial weights each, as Keras numbers none."""
 
     def __init__(self, seed: int) -> None:
+        """Derive every stream from `seed`."""
         self.seed = seed
 
     def conv(
@@ -95,6 +96,12 @@ class _Layers:
             filters, side, 2, padding="same", activation=activation, name=name,
             kernel_initializer=self._he(name, (side // 2) ** 2 * x.shape[3], 1.0),
         )(x)  # fmt: skip
+
+    def dense(self, name: str, x: Tensor, units: int) -> Tensor:
+        """Multiply a vector by a matrix."""
+        return keras.layers.Dense(
+            units, name=name, kernel_initializer=self._he(name, 2 * x.shape[1], 1.0)
+        )(x)
 
     def block(self, name: str, x: Tensor) -> Tensor:
         """Add to `x` what two convolutions make of it."""

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from autoencoders.errors import PipelineError
+from autoencoders.errors import DivergedError
 from autoencoders.models.fused import fused_form
 from autoencoders.models.validation import Indices
 from autoencoders.randomness import derived_seed, generator
@@ -22,10 +22,6 @@ Images = NDArray[np.float32]
 DIVERGED_ADVICE = (
     "Nothing was published. Try a smaller --training.learning_rate or look for damaged images."
 )
-
-
-class DivergedError(PipelineError):
-    """The loss is no longer a finite number."""
 
 
 def add_fresh_noise(

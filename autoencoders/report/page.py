@@ -6,9 +6,12 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from autoencoders.report.template import BASE, COMPARISON, MACROS, REPORT
+from autoencoders.report.template import BASE, COMPARISON, EXPERIMENT, MACROS, REPORT
 
-TEMPLATES = {"base": BASE, "macros": MACROS, "report": REPORT, "comparison": COMPARISON}
+TEMPLATES = {
+    "base": BASE, "macros": MACROS, "report": REPORT, "comparison": COMPARISON,
+    "experiment": EXPERIMENT,
+}  # fmt: skip
 
 
 def render_page(template: str, page: Mapping[str, Any]) -> str:

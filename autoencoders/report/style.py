@@ -42,6 +42,7 @@ th[aria-sort=descending] button::after { content: " \\2193"; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr));
   gap: 1rem 1.6rem; } figure { margin: .6rem 0; } figcaption { color: var(--soft);
   font-size: .9rem; }
+img.figure { max-width: 100%; height: auto; }
 svg.chart { width: 100%; height: auto; display: block; } svg text { fill: var(--text);
   font-size: 12.5px; font-family: inherit; } svg .grid { stroke: var(--edge); stroke-width: 1; }
 svg .marked { stroke: var(--soft); stroke-width: 1.5; stroke-dasharray: 4 4; }

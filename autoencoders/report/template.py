@@ -177,3 +177,28 @@ COMPARISON = """{% extends "base" %}
 {% if loop.last %}</div>{% endif %}{% endfor %}
 {% endblock %}
 """
+
+EXPERIMENT = """{% extends "base" %}
+{% from "macros" import table %}
+{% block content %}
+<header>
+<p class="soft">{{ page.what }}</p>
+<h1>{{ page.headline }}</h1>
+{% for text in page.conclusions %}<p>{{ text|codes }}</p>{% endfor %}
+</header>
+{% for text in page.doubts %}<p class="warn">{{ text|codes }}</p>{% endfor %}
+
+<h2>All points</h2>
+{{ table("All points", page.rows, page.numbers, sortable=true, ours=page.ours) }}
+<p class="soft">{{ page.convention }}</p>
+
+<h2>What they reach, and what they cost</h2>
+<figure><img class="figure" src="{{ page.figure }}"
+alt="PSNR of every point on the validation images over the CPU seconds of its training"></figure>
+
+<h2>The whole report of what was chosen</h2>
+<pre><code>{% for line in page.commands %}{{ line }}
+{% endfor %}</code></pre>
+<p class="soft">Its training comes from the cache.</p>
+{% endblock %}
+"""

@@ -84,17 +84,23 @@ class Journal:
             settings=settings,
         )
 
-    def begin(self, step: str, stage: str, key: str) -> None:
-        """Record what is about to be used or computed, so that it is not collected as garbage."""
+    def begin(self, step: str, stage: str, key: str) -> int:
+        """Record what is about to be used or computed, so that it is not collected as garbage.
+
+        Returns:
+            The place of the step in the record.
+        """
         record = StepRecord(step=step, stage=stage, key=key)
         with marking(self.store, alone=False):
             self._write(steps=(*self.record.steps, record))
+        return len(self.record.steps) - 1
 
-    def end(self, state: str, seconds: float) -> None:
-        """Note how the step that began last ended; the next one writes it to the disk."""
-        *before, last = self.record.steps
-        ended = last.model_copy(update={"state": state, "seconds": seconds})
-        self.record = self.record.model_copy(update={"steps": (*before, ended)})
+    def end(self, state: str, seconds: float, place: int = -1) -> None:
+        """Note how a step ended, the last one unless it is said which; the next that begins writes
+        it to the disk."""
+        steps = list(self.record.steps)
+        steps[place] = steps[place].model_copy(update={"state": state, "seconds": seconds})
+        self.record = self.record.model_copy(update={"steps": tuple(steps)})
 
     def finished(self) -> RunRecord:
         """Return the record of a run that has done everything."""

@@ -7,6 +7,7 @@ from .handles import ArtifactRef
 from .journal import RunRecord
 from .store import Store
 
+FAILED = "Failed"
 EARLIER = ("earlier", "an earlier run")
 """Where a file is from that neither the user nor this run has made."""
 
@@ -26,6 +27,8 @@ def lineage(store: Store, record: RunRecord, data: Mapping[str, ArtifactRef]) ->
         boxes.append(f'  {role}[("{ref.path.name}")]')
         made_by[ref.sha256] = (role, f"`{ref.path.name}`")
     for step in record.steps:
+        if step.state == FAILED:  # it has made nothing, and its flow went on without it
+            continue
         manifest = store.manifest(step.stage, step.key)
         box = re.sub(r"\W+", "_", step.step)
         digests = manifest.parts.inputs.values()

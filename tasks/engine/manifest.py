@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .files import json_digest
 from .handles import ArtifactRef
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key. Raise it when the files that the engine itself writes into an artifact change
 their form, so that no artifact of the old form is taken for one of the new."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -79,7 +79,9 @@ class Manifest(Record):
     created: str
     """When it was published: ISO 8601, UTC."""
     seconds: float
-    """How long the computation took."""
+    """How long the computation took, since it was last resumed."""
+    cpu_seconds: float | None = None
+    """What the work has cost, from its beginning; None before it was recorded, in format 2."""
     digest: Digest
     """sha256 of all the above: a manifest edited by hand is not believed."""
 
@@ -91,7 +93,8 @@ class Manifest(Record):
 
     def expected_digest(self) -> str:
         """Return what `digest` must be."""
-        fields = self.model_dump(mode="json", exclude={"digest", "parts"})
+        unknown = {"cpu_seconds"} if (self.parts.engine or 0) < 2 else set()
+        fields = self.model_dump(mode="json", exclude={"digest", "parts", *unknown})
         return _digest({"parts": self.parts.to_json(), **fields}, self.parts)
 
 

@@ -1,7 +1,7 @@
 """A stage as a Prefect task, cached and locked through Prefect's own extension points."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from .prefect_cache import SERIALIZER, ArtifactStorage, KernelLocks, address
 from .progress import StepReport
 from .refusals import telling_once
 from .retries import DELAYS, retry_condition
-from .stage import Stage
+from .stage import Stage, stage_of
 from .store import Store
 
 LOCKS = KernelLocks()
@@ -41,7 +41,7 @@ def prefect_task(stage: Stage) -> Task[..., dict[str, Any]]:
         ):
             return stage.compute(store, inputs, report).model_dump()
 
-    task = Task(
+    task = _StageTask(
         run,
         name=stage.name,
         description=stage.function.__doc__,
@@ -58,7 +58,21 @@ def prefect_task(stage: Stage) -> Task[..., dict[str, Any]]:
     # Prefect's constructor asks for a storage that is registered with a server; this one holds no
     # state and needs none
     task.result_storage = ArtifactStorage()
+    task.stage_function = stage.function
     return task
+
+
+class _StageTask(Task[..., dict[str, Any]]):
+    """A task that another process makes anew from the stage that it is of."""
+
+    stage_function: Callable[..., None]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _task_of, (self.stage_function,)
+
+
+def _task_of(function: Callable[..., None]) -> Task[..., dict[str, Any]]:
+    return prefect_task(stage_of(function))
 
 
 @dataclass

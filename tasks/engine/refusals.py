@@ -9,7 +9,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
 from .errors import EngineError
@@ -32,14 +32,24 @@ _CURRENT: ContextVar[Refusals] = ContextVar("refusals", default=Refusals())  # n
 @contextlib.contextmanager
 def telling(refusals: Refusals) -> Iterator[None]:
     """Word and log these errors while a flow runs, also within its tasks."""
-    token = _CURRENT.set(refusals)
-    for name in ("prefect.flow_runs", "prefect.task_runs"):
-        logging.getLogger(name).addFilter(_NOT_AGAIN)
+    token = refusing(refusals)
     try:
         with telling_once():
             yield
     finally:
         _CURRENT.reset(token)
+
+
+def refusing(refusals: Refusals) -> Token[Refusals]:
+    """Word and log these errors from now on; the token undoes it."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_NOT_AGAIN)
+    return _CURRENT.set(refusals)
+
+
+def current_refusals() -> Refusals:
+    """Return which errors are worded and logged at present."""
+    return _CURRENT.get()
 
 
 @contextlib.contextmanager

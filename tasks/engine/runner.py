@@ -1,10 +1,11 @@
 """Two ways through the same pipeline: running its steps, and planning them."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Concatenate, Literal, ParamSpec, Protocol
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
@@ -16,16 +17,27 @@ from .journal import Journal
 from .key import references
 from .limits import Limit
 from .manifest import Artifact, KeyParts
+from .pool import run_apart
 from .prefect_task import prefect_task
 from .retries import with_retries
 from .stage import stage_of
 from .store import Store
-from .watching import current_watcher
+from .watching import current_watcher, is_watched
 
 P = ParamSpec("P")
+E = TypeVar("E", bound=Exception)
 StageFunction = Callable[Concatenate[Output, P], None]
 PENDING = "pending:"
 """Scheme of the URI of a file that a step has yet to write."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that is yet to be done."""
+
+    label: str
+    function: Callable[..., None]
+    inputs: Mapping[str, Any]
 
 
 class Steps(Protocol):
@@ -37,8 +49,23 @@ class Steps(Protocol):
         """Do one step: the stage `function` with these inputs; `label` is what people see."""
 
 
+class StepsTogether(Steps, Protocol):
+    """A way through a pipeline that also does several steps at a time."""
+
+    def together(self, steps: Sequence[Step], tolerated: type[E]) -> list[Artifact | E]:
+        """Do steps that do not depend on each other.
+
+        Args:
+            steps: What is done.
+            tolerated: Errors of one step that leave the others alone.
+
+        Returns:
+            The output of each step in order, or the error of that type that it raised.
+        """
+
+
 class Runner:
-    """Runs the steps under Prefect, one after the other, and keeps the journal."""
+    """Runs the steps under Prefect, and keeps the journal."""
 
     def __init__(self, store: Store, journal: Journal, limits: Mapping[str, Limit]) -> None:
         """Let stages publish in `store`, within the `limits` that they name."""
@@ -67,12 +94,67 @@ class Runner:
         seconds = round(time.monotonic() - started, 3)
         self.journal.end(state.name or "", seconds)
         current_watcher().ends(label, state.name or "", seconds)
-        artifact = Artifact.model_validate(state.result(), strict=False)
+        return _artifact(state)
+
+    def together(self, steps: Sequence[Step], tolerated: type[E]) -> list[Artifact | E]:
+        """Run steps that do not depend on each other: as many at a time as the limit allows that
+        the first of them counts against, each of them in a process of its own; or here, one after
+        the other, if that is one.
+
+        Raises:
+            Exception: Whatever a step raised that is not tolerated.
+        """
+        limit = self.limits.get(stage_of(steps[0].function).limit or "") if steps else None
+        most = min(len(steps), limit.slots if limit else 1)
+        if most > 1:
+            return [
+                _outcome(partial(_artifact, one), tolerated) for one in self._apart(steps, most)
+            ]
+        calls = (partial(self, one.label, one.function, **one.inputs) for one in steps)
+        return [_outcome(call, tolerated) for call in calls]
+
+    def _apart(self, steps: Sequence[Step], most: int) -> list[State]:
+        """Run steps in processes of their own; return how each ended."""
+        started, calls, places = time.monotonic(), [], []
+        what = f"{len(steps)} steps, {most} at a time"
+        current_watcher().begins(what)
+        for one in steps:
+            stage = stage_of(one.function)
+            inputs = stage.bind(**one.inputs)
+            key = stage.key_parts(inputs).key
+            places.append(self.journal.begin(one.label, stage.name, key))
+            parameters = {"root": str(self.store.root), "label": one.label, "inputs": inputs,
+                          "key": key, "limits": self.limits}  # fmt: skip
+            calls.append((prefect_task(stage), parameters))
+        with friendly_os_errors(self.store.root):
+            states = run_apart(calls, most, quiet=is_watched())
+        seconds = round(time.monotonic() - started, 3)
+        for place, state in zip(places, states, strict=True):
+            self.journal.end(state.name or "", seconds, place)
+        current_watcher().ends(what, "Completed", seconds)
+        return states
+
+
+def _artifact(state: State) -> Artifact:
+    """Return what a stage has published, by the state of its task.
+
+    Raises:
+        Exception: Whatever the stage raised.
+    """
+    try:
+        return Artifact.model_validate(state.result(), strict=False)
+    finally:
         if (context := FlowRunContext.get()) is not None:
             # Prefect draws arrows between tasks by the addresses of their results in memory; ours
             # are freed, and whatever comes to lie there next would get an arrow for nothing
             context.run_results.clear()
-        return artifact
+
+
+def _outcome(call: Callable[[], Artifact], tolerated: type[E]) -> Artifact | E:
+    try:
+        return call()
+    except tolerated as error:
+        return error
 
 
 @dataclass(frozen=True)
@@ -120,6 +202,10 @@ class Planner:
             return PendingArtifact(stage=stage.name, key="", files={})
         self.steps.append(PlannedStep(label, stage.name, "cached", parts))
         return artifact
+
+    def together(self, steps: Sequence[Step], tolerated: type[E]) -> list[Artifact | E]:
+        """Plan steps."""
+        return [self(one.label, one.function, **one.inputs) for one in steps]
 
 
 def is_pending(refs: Iterable[ArtifactRef]) -> bool:

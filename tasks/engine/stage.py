@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .cost import Meter
 from .handles import ArtifactRef, Report, StageMark
 from .key import examine, references
 from .libraries import require_same_versions
@@ -48,11 +49,12 @@ class Stage:
                 full; nothing is published then.
             Exception: Whatever the function raises.
         """
-        started = time.monotonic()
+        started, meter = time.monotonic(), Meter(report)
         parts, sources = examine(self.name, self.module, inputs)
         local = _fetched(store, inputs)
         with contextlib.ExitStack() as stack:
-            output = stack.enter_context(store.writing(parts.stage, parts.key, report))
+            output = stack.enter_context(store.writing(parts.stage, parts.key, meter))
+            meter.resume(output.scratch)
             stack.enter_context(expecting(sources))
             self.function(output, **local)
             for _, ref in references(inputs):
@@ -64,6 +66,7 @@ class Stage:
                 parts,
                 created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 seconds=round(time.monotonic() - started, 3),
+                cpu_seconds=meter.seconds,
             )
 
 

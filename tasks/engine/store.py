@@ -193,7 +193,9 @@ class Store:
                 move_aside(self.root, path)
         return scratch
 
-    def publish(self, output: Output, parts: KeyParts, *, created: str, seconds: float) -> Artifact:
+    def publish(
+        self, output: Output, parts: KeyParts, *, created: str, seconds: float, cpu_seconds: float
+    ) -> Artifact:
         """Make what a stage wrote visible under its final name, all at once.
 
         Files and folders are synced to the disk before the rename, the manifest is among them, so
@@ -204,7 +206,9 @@ class Store:
             sync(path)
             path.chmod(0o444)
             files[path.name] = FileEntry(sha256=sha256_of(path), size=path.stat().st_size)
-        manifest = Manifest.sealed(parts=parts, files=files, created=created, seconds=seconds)
+        manifest = Manifest.sealed(
+            parts=parts, files=files, created=created, seconds=seconds, cpu_seconds=cpu_seconds
+        )
         write_atomically(output.folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
         output.folder.chmod(0o755)
         self.room(parts.stage)

@@ -55,3 +55,8 @@ def watched_by(watcher: Watcher) -> Iterator[None]:
 def current_watcher() -> Watcher:
     """Return who is to be told; somebody who ignores it where nobody watches."""
     return _watcher.get()
+
+
+def is_watched() -> bool:
+    """Return whether somebody watches."""
+    return not isinstance(_watcher.get(), _Nobody)

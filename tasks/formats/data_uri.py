@@ -17,4 +17,9 @@ def png_uri(pixels: NDArray[np.uint8]) -> str:
     grey = bool((pixels == pixels[:, :, :1]).all())
     file = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if grey else pixels).save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return png_file_uri(file.getvalue())
+
+
+def png_file_uri(content: bytes) -> str:
+    """Return a PNG file as the address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -4,8 +4,7 @@ import pickle
 
 import pytest
 
-from autoencoders.errors import PipelineError
-from autoencoders.models.training import DivergedError
+from autoencoders.errors import DivergedError, PipelineError
 
 
 @pytest.mark.parametrize("kind", [PipelineError, DivergedError])

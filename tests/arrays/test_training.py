@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from autoencoders.errors import PipelineError
+from autoencoders.errors import DivergedError, PipelineError
 from autoencoders.models.network import build_network
 from autoencoders.models.optimisers import make_optimizer
 from autoencoders.models.residual import build_residual
-from autoencoders.models.training import DivergedError, Trainer, add_fresh_noise
+from autoencoders.models.training import Trainer, add_fresh_noise
 from autoencoders.models.validation import split_validation
 from autoencoders.settings import ResidualSettings, ResolvedTraining
 

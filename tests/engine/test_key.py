@@ -31,8 +31,10 @@ from tests.support import HOME
 
 STAGES = [
     "add_noise", "choose_unseen", "decide", "draw_contact_sheet", "draw_glyphs", "draw_nights",
-    "evaluate", "ingest", "mark_seen", "measure_baseline", "measure_codes", "measure_drift",
-    "measure_given", "measure_network", "merge", "prepare", "profile", "render", "report", "train",
+    "draw_pareto", "draw_rates", "evaluate", "ingest", "mark_seen", "measure_baseline",
+    "measure_codes", "measure_drift", "measure_given", "measure_linear_rates", "measure_network",
+    "measure_rate", "merge", "prepare", "profile", "render", "report", "train",
+    "write_experiment_page",
 ]  # fmt: skip
 MEASURING = ("measure_baseline", "measure_given", "measure_network")
 CHILD = """
@@ -124,17 +126,18 @@ def test_all_stages_are_looked_at():
         ("autoencoders/figures/image_rows.py", "CELL = 0.85", "CELL = 0.86", {"render"}),
         ("autoencoders/models/network.py", "3, padding", "5, padding", {"train"}),
         ("autoencoders/models/fused.py", "tf.float32)", "tf.float64)",
-         {"train", "measure_network"}),
+         {"train", "measure_network", "measure_rate"}),
         ("autoencoders/randomness.py", ">> 1", ">> 2",
-         {"train", "add_noise", "draw_glyphs", "evaluate", "decide", "report", *MEASURING}),
+         {"train", "add_noise", "draw_glyphs", "evaluate", "decide", "report", "measure_rate",
+          "measure_linear_rates", *MEASURING}),
         ("tasks/formats/npy.py", "[start : start + rows]", "[start : rows + start]",
          {"prepare", "add_noise", "evaluate", "measure_codes", "profile", "mark_seen",
-          "choose_unseen", *MEASURING}),
+          "choose_unseen", "measure_linear_rates", "measure_rate", *MEASURING}),
         ("tasks/formats/csv_errors.py", "LONGEST_QUOTE = 30", "LONGEST_QUOTE = 31", {"ingest"}),
-        ("tasks/runtime.py", '"agg"', '"svg"', {"train", *MEASURING}),
+        ("tasks/runtime.py", '"agg"', '"svg"', {"train", "measure_rate", *MEASURING}),
         ("autoencoders/training_settings.py", "] = 50", "] = 51", set()),
         ("tasks/resolve.py", "= 8.0", "= 9.0", set()),
-        ("flows/full.py", '("train", "test")', '("test", "train")', set()),
+        ("flows/images.py", '("train", "test")', '("test", "train")', set()),
     ],
 )  # fmt: skip
 def test_an_edit_is_seen_by_exactly_the_stages_that_reach_it(
@@ -292,7 +295,9 @@ def test_a_stage_loads_no_library_that_its_key_does_not_name(stage):
     brought_by = importlib.metadata.packages_distributions()
     # Keras loads pandas if it is there, and pandas Arrow, for text columns; whoever reads or writes
     # tables imports them by name
-    behind = {"train": {"pyarrow"}, "draw_nights": {"pyarrow"}}
+    behind = {"train": {"pyarrow"}, "draw_nights": {"pyarrow"}, "draw_pareto": {"pyarrow"},
+              "draw_rates": {"pyarrow"}, "measure_rate": {"pyarrow"},
+              "measure_linear_rates": {"pyarrow"}}  # fmt: skip
     optional = OPTIONAL | behind.get(stage, set())
     named = libraries(stage, functions=list(functions)) | library_versions(optional).keys()
     assert not {

@@ -7,6 +7,7 @@ import onnxruntime
 import pytest
 
 from autoencoders.errors import PipelineError
+from autoencoders.models.bottleneck import build_bottleneck
 from autoencoders.models.network import build_network
 from autoencoders.models.residual import build_residual
 from autoencoders.settings import ResidualSettings
@@ -48,6 +49,9 @@ NETWORKS = {
     ),
     "the presets' autoencoder, odd sizes": lambda: build_residual(
         (13, 10, 3), 0, ResidualSettings(width=8, inner_width=12, mixing=True), skip=False
+    ),
+    "a network that compresses, odd sizes": lambda: build_bottleneck(
+        (13, 10, 3), 0, ResidualSettings(width=8, inner_width=12), 5
     ),
     "strides and dilation": lambda: model(
         (9, 8, 2), L.Conv2D(4, 3, strides=2, padding="same"), L.UpSampling2D((2, 2)),

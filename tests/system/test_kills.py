@@ -21,13 +21,13 @@ from tests.support import (
 from tests.system.soak import soak
 
 
-def wait_for(process: subprocess.Popen[str], pattern: str) -> None:
-    """Read the output up to a line with `pattern`."""
+def wait_for(process: subprocess.Popen[str], pattern: str) -> str:
+    """Read the output up to a line with `pattern`; return it."""
     seen = []
     for line in process.stdout:
         seen.append(line)
         if re.search(pattern, line):
-            return
+            return "".join(seen)
     raise AssertionError("".join(seen))
 
 

@@ -33,7 +33,9 @@ def publish_old_artifact(store: Store, stage: str, step: str, factor: float) -> 
     metrics = dict.fromkeys(("noisy", "autoencoder", "denoiser"), scores)
     with store.writing(parts.stage, parts.key) as output:
         (output.folder / "metrics.json").write_text(json.dumps({"images": 20, **metrics}))
-        return store.publish(output, parts, created="2025-01-01T00:00:00+00:00", seconds=1.0)
+        return store.publish(
+            output, parts, created="2025-01-01T00:00:00+00:00", seconds=1.0, cpu_seconds=1.0
+        )
 
 
 def publish_old_run(store: Store, name: str, factor: float) -> None:

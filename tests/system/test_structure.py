@@ -223,7 +223,8 @@ def test_a_script_runs_its_own_checkout(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "script", ["full", "denoise", "export", "cli", "fetch", "glyphs", "retrain"]
+    "script",
+    ["full", "denoise", "experiment", "export", "cli", "fetch", "glyphs", "rates", "retrain"],
 )
 def test_every_script_finds_its_checkout(script):
     """Nothing is imported before the path is right, or the wrong modules would stay loaded."""
