@@ -4,12 +4,14 @@ Nothing is set for the whole process: no active run, no autologging. What is wri
 whenever it is written again, and a run is `FINISHED` there only when it is there with all it has.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
 import re
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,6 +38,7 @@ from flows.ops.registry import ROOM
 from flows.recorded import Network, RecordedRun
 from tasks.engine.errors import DamagedError
 from tasks.engine.files import sha256_of
+from tasks.engine.handles import sync
 
 EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 """Environment variable of MLflow's own: the experiment. Names of models begin with its name."""
@@ -58,6 +61,7 @@ MOST = {"params": 100, "metrics": 1000, "tags": 100}
 """What MLflow takes at once."""
 LONGEST = 5000
 """Characters of a value, fewer than MLflow takes."""
+SQLITE = "sqlite:///"
 SERVERS = ("http", "https", "databricks")
 """Schemes of those that know themselves where files go."""
 
@@ -72,6 +76,7 @@ class Writer:
             uri: Of a tracking server or database.
             root: Folder of the store, where files go if MLflow is a database.
         """
+        _make_database(uri)
         self._client = MlflowClient(uri, os.environ.get("MLFLOW_REGISTRY_URI"))
         self._name = os.environ.get(EXPERIMENT) or DEFAULT
         self._experiment = self._found() or self._made(uri, root)
@@ -193,6 +198,27 @@ class Writer:
             if sha256:
                 missing.add(alias)
         return missing
+
+
+def _make_database(uri: str) -> None:
+    """Make a database of SQLite if it is missing, whole or not at all.
+
+    MLflow takes seconds for it, in steps that it cannot repeat: one that was killed in between
+    could never be opened again.
+    """
+    path = Path(uri.removeprefix(SQLITE))
+    if not uri.startswith(SQLITE) or path.exists():
+        return
+    drafts = path.with_name(f".{path.name}.draft")
+    shutil.rmtree(drafts, ignore_errors=True)  # of a process that was killed
+    drafts.mkdir(parents=True)
+    MlflowClient(f"{SQLITE}{drafts / 'open.db'}").search_experiments(max_results=1)
+    with contextlib.closing(sqlite3.connect(drafts / "open.db")) as made:
+        made.execute("VACUUM INTO ?", (str(drafts / "whole.db"),))  # all of it, in one file
+    sync(drafts / "whole.db")
+    with contextlib.suppress(FileExistsError):  # somebody else was faster
+        os.link(drafts / "whole.db", path)
+    shutil.rmtree(drafts)
 
 
 def _entities(run: RecordedRun) -> dict[str, list[Any]]:

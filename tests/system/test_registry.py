@@ -5,10 +5,10 @@ import functools
 import hashlib
 import json
 import os
-import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -35,7 +35,7 @@ from tasks.engine.store import Store
 from tasks.formats.keras_files import load_network
 from tests.support import HOME, free_port
 
-needs_mlflow = pytest.mark.slow
+pytestmark = pytest.mark.timeout(3600)  # its nights and servers take minutes even where it is quiet
 SMALL = ("--preset", "quick", "--image.height", 12, "--image.width", 12, "--noise.factor", 1.0)
 WEAK = ("--training.epochs", 1, "--retrain.images", 20)
 """A training that learns next to nothing, so that a later one can be better by far."""
@@ -200,7 +200,7 @@ def test_a_mirror_without_mlflow_is_refused_with_how_to_install_it(monkeypatch):
         operations()
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_the_first_champion_is_in_mlflow(team):
     """As a version with our sha256, and the alias; its run has settings, losses, gains, files."""
     name = champions(team.store)[0]
@@ -227,7 +227,7 @@ def test_the_first_champion_is_in_mlflow(team):
     assert "Better by" in run.data.tags["mlflow.note.content"]
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_a_server_that_is_down_costs_a_line_in_the_log(team):
     """The night ends as it would, with what to expect."""
     said = team.said["refused while it is down"]
@@ -240,7 +240,7 @@ def test_a_server_that_is_down_costs_a_line_in_the_log(team):
     assert len(lines) == 2  # one says that it is told
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_the_next_night_makes_up_for_it(team):
     """Also one with nothing new: the refused network is the challenger."""
     found = team.seen["nothing new"]
@@ -255,7 +255,7 @@ def test_the_next_night_makes_up_for_it(team):
     assert found.run(refused.by).data.tags["decision"] == "refused"
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_the_aliases_follow_promotion_rollback_and_the_way_forward(team):
     """At once; who was refused by the champion before is no challenger of this one."""
     first, better = (sha256(team.store, run) for run in champions(team.store))
@@ -266,7 +266,7 @@ def test_the_aliases_follow_promotion_rollback_and_the_way_forward(team):
     assert len(team.seen["forward"].versions) == 3
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_the_main_job_is_in_mlflow_with_intervals_and_both_networks(team):
     """Its metrics are those of its own table; losses by epoch; report and figures."""
     mlflow = pytest.importorskip("mlflow")
@@ -297,7 +297,7 @@ def test_the_main_job_is_in_mlflow_with_intervals_and_both_networks(team):
         assert version.description.endswith(" on the test images")
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_telling_it_again_leaves_everything_as_it_was(team):
     """The command says so, and who the champion is."""
     before, after = team.seen["main job"], team.seen["again"]
@@ -310,7 +310,7 @@ def test_telling_it_again_leaves_everything_as_it_was(team):
     assert (after.versions, after.aliases) == (before.versions, before.aliases)
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_what_mlflow_gives_back_is_the_champion_byte_for_byte(team, tmp_path):
     """Downloaded from the server; and MLflow loads it as a model, which predicts the same."""
     model = "models:/autoencoders-denoiser@champion"
@@ -345,12 +345,10 @@ def copied(team, tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(team, tmp_path_factory):
-    """A copy that is mirrored in a database of its own; what was told, and how long it took."""
+    """A copy that is mirrored in a database of its own, and what was told."""
     folder = tmp_path_factory.mktemp("whole") / "my results"
     shutil.copytree(team.store.root, folder, symlinks=True)
-    began = time.monotonic()
-    told = mirror("on", Store(folder))
-    return Store(folder), told, time.monotonic() - began
+    return Store(folder), mirror("on", Store(folder))
 
 
 @pytest.fixture
@@ -364,10 +362,10 @@ def database(store: Store) -> str:
     return f"sqlite:///{store.root}/mlflow/mlflow.db"
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_without_a_server_all_of_it_is_in_the_artifacts_folder(whole, team):
     """One database and its files, in which there is the same as on the server."""
-    store, told, _ = whole
+    store, told = whole
     found = seen(told.uri)
 
     assert told.uri == database(store)
@@ -377,28 +375,43 @@ def test_without_a_server_all_of_it_is_in_the_artifacts_folder(whole, team):
     assert all(one.info.artifact_uri.startswith(store.root.as_uri()) for one in found.runs)
 
 
-@needs_mlflow
-def test_killed_at_random_moments_nothing_is_there_twice_or_in_part(copied, whole):
-    """The last one completes what the others have begun."""
+def begun_runs(path: Path) -> int:
+    """Return how many runs a database has, in whatever state; 0 before it is there."""
+    if not path.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT count(*) FROM runs").fetchone()[0]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_nothing_is_there_twice_or_in_part(copied):
+    """While the database is being made, and while runs are; the last one completes them all."""
     command = [sys.executable, "-P", "-m", "flows.ops.mirroring", copied.root, database(copied)]
     environment = {**os.environ, "PYTHONPATH": str(HOME), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    (copied.root / "mlflow").mkdir()
-    rng = random.Random(0)
-    for _ in range(6):
+    folder = copied.root / "mlflow"
+    folder.mkdir()
+    making = functools.partial(Path.exists, folder / ".mlflow.db.draft" / "open.db")
+    moments = [*((making, delay) for delay in (0.3, 1.0, 2.0)),
+               *((lambda n=n: begun_runs(folder / "mlflow.db") >= n, delay)
+                 for n, delay in ((1, 0.1), (2, 0.4), (3, 0.0)))]  # fmt: skip
+    for reached, delay in moments:
         child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL)  # fmt: skip
-        time.sleep(rng.uniform(0.4, 0.8) * whole[2])
+        while child.poll() is None and not reached():
+            time.sleep(0.01)
+        time.sleep(delay)
         child.kill()
         child.wait()
     told = mirror("on", copied)
     found = seen(told.uri)
 
-    assert len(told.recorded) < 4  # some were whole before
+    assert len(told.recorded) < 4  # each is written after the one before it is whole
     assert sorted(one.data.tags["run"] for one in found.runs) == [
         one.name for one in finished_runs(copied)
     ]
     assert {one.info.status for one in found.runs} == {"FINISHED"}
     assert found.aliases["champion"] == champion_of(copied).sha256
+    assert {path.name for path in folder.iterdir()} == {"mlflow.db", "files"}
     client = pytest.importorskip("mlflow").MlflowClient(told.uri)
     for run in found.runs:
         epochs = int(run.data.params["training.epochs"])
@@ -406,7 +419,7 @@ def test_killed_at_random_moments_nothing_is_there_twice_or_in_part(copied, whol
         assert [one.step for one in history] == list(range(1, epochs + 1))
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_two_at_once_write_everything_once(copied):
     """The second waits for the first, and has nothing left to do; it is the first time for both."""
     with ThreadPoolExecutor(2) as pool:
@@ -416,7 +429,7 @@ def test_two_at_once_write_everything_once(copied):
     assert len(seen(database(copied)).runs) == 4
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_aliases_that_follow_another_store_are_left_alone(mirrored, tmp_path, monkeypatch):
     """Two teams on one server would move them to and fro; the message says how not to."""
     uri = database(mirrored)
@@ -436,7 +449,7 @@ def test_aliases_that_follow_another_store_are_left_alone(mirrored, tmp_path, mo
     assert mirror(uri, other).aliases == {}
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_what_a_user_has_deleted_or_moved_in_mlflow(mirrored):
     """What was deleted stays deleted, since one that came back every night would be a nuisance; an
     alias that was moved moves back."""
@@ -453,7 +466,7 @@ def test_what_a_user_has_deleted_or_moved_in_mlflow(mirrored):
     assert seen(uri).aliases == found.aliases
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_a_damaged_network_is_not_handed_on(copied):
     """The run is left out, and no other network is called the champion; the others are there."""
     champion = champion_of(copied)
@@ -488,7 +501,7 @@ class Proxy:
             connection.close()
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_nobody_else_is_told(mirrored, monkeypatch):
     """MLflow reports its use to its makers unless it is told not to; no connection goes out."""
     proxy = Proxy()
@@ -502,7 +515,7 @@ def test_nobody_else_is_told(mirrored, monkeypatch):
     assert proxy.asked == []
 
 
-@needs_mlflow
+@pytest.mark.slow
 def test_a_run_imports_no_mlflow(mirrored, team, server_environment):
     """Neither without a mirror nor with one, which is a process of its own."""
     code = (
