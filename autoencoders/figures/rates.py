@@ -38,9 +38,9 @@ def rates(
     _draw_quality(quality, table)
     _draw_letters(letters, table)
     _draw_map(plane, places, names)
-    plane.set(title=f"{mapped}: the plane in which codes differ most", xticks=[], yticks=[])
+    plane.set(title=f"{mapped}: the plane of most variance", xticks=[], yticks=[])
     _draw_strips(way, strips)
-    way.set(title=f"{mapped}: on a straight line from one code to another", xticks=[], yticks=[])
+    way.set(title=f"{mapped}: from one image to another", xticks=[], yticks=[])
     return figure
 
 

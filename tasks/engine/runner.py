@@ -99,19 +99,32 @@ class Runner:
     def together(self, steps: Sequence[Step], tolerated: type[E]) -> list[Artifact | E]:
         """Run steps that do not depend on each other: as many at a time as the limit allows that
         the first of them counts against, each of them in a process of its own; or here, one after
-        the other, if that is one.
+        the other, if that is one. What is cached is taken here.
 
         Raises:
             Exception: Whatever a step raised that is not tolerated.
         """
         limit = self.limits.get(stage_of(steps[0].function).limit or "") if steps else None
-        most = min(len(steps), limit.slots if limit else 1)
+        missing = [place for place, one in enumerate(steps) if not self._is_cached(one)]
+        most, states = min(len(missing), limit.slots if limit else 1), dict[int, State]()
         if most > 1:
-            return [
-                _outcome(partial(_artifact, one), tolerated) for one in self._apart(steps, most)
-            ]
-        calls = (partial(self, one.label, one.function, **one.inputs) for one in steps)
+            states = dict(
+                zip(missing, self._apart([steps[one] for one in missing], most), strict=True)
+            )
+        calls = (
+            partial(_artifact, states[place])
+            if place in states else partial(self, one.label, one.function, **one.inputs)
+            for place, one in enumerate(steps)
+        )  # fmt: skip
         return [_outcome(call, tolerated) for call in calls]
+
+    def _is_cached(self, step: Step) -> bool:
+        stage = stage_of(step.function)
+        try:
+            self.store.find(stage.name, stage.key_parts(stage.bind(**step.inputs)).key)
+        except DamagedError:
+            return False
+        return True
 
     def _apart(self, steps: Sequence[Step], most: int) -> list[State]:
         """Run steps in processes of their own; return how each ended."""

@@ -13,6 +13,7 @@ from autoencoders.experiments.outcomes import (
 from autoencoders.experiments.points import grid_points, point_at, search_space, shortened
 from autoencoders.experiments.search import FIRST, Search
 from autoencoders.figures.pareto import pareto
+from autoencoders.report.experiment_page import experiment_page
 from autoencoders.settings import REFERENCE, apply_preset
 
 
@@ -220,3 +221,23 @@ def test_the_figure_draws_a_front_per_noise():
     assert [text.get_text() for text in strong.texts] == ["3"]
     named = [text.get_text() for text in weak.get_legend().get_texts()]
     assert {"1: steps=1", "2: steps=9", "chosen"} <= set(named)
+
+
+def test_the_page_of_an_experiment_shows_every_point_and_trusts_no_text():
+    """Numbers are sorted as numbers; what is called like markup is shown as text; nothing is
+    asked of any network."""
+    row = {"point": 2, "state": "chosen", "rate": "<b>", "PSNR (dB)": 18.123, "± seeds": None,
+           "cost (CPU s)": 1234.5, "test PSNR": None, "note": ""}  # fmt: skip
+    facts = {
+        "what": "Experiment on <data>", "headline": "Which is best", "conclusions": ["Point 2."],
+        "doubts": [], "points": [row], "chosen": [2], "convention": "", "commands": ["python"],
+    }  # fmt: skip
+    html = experiment_page(facts, "data:image/png;base64,AA")
+
+    assert "<b>" not in html
+    assert "&lt;data&gt;" in html
+    assert '<td class="number" data-value="1234.5">1,234.5</td>' in html
+    assert '<td class="number" data-value="">-</td>' in html
+    assert '<tr class="ours"><th scope="row" data-value="2">' in html
+    assert "http:" not in html
+    assert "https:" not in html
