@@ -73,4 +73,4 @@ def halves(network: keras.Model) -> tuple[keras.Model, keras.Model]:
         ValueError: If it has no such layer.
     """
     code = network.get_layer(CODE).output
-    return keras.Model(network.inputs, code), keras.Model(code, network.outputs)
+    return keras.Model(network.input, code), keras.Model(code, network.output)
