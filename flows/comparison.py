@@ -14,7 +14,7 @@ from flows.evaluation import noise_levels
 from flows.recipe import has_own_noise
 from flows.records import at, data_name, metrics_of
 from tasks.compare import Gallery, compare_images, draw_comparison
-from tasks.engine.errors import DamagedError
+from tasks.engine.errors import DamagedError, NotPublishedError
 from tasks.engine.journal import RunRecord, run_folder
 from tasks.engine.logs import Warn
 from tasks.engine.published import published_inputs, read_published
@@ -91,7 +91,7 @@ class Comparison:
             inputs = [published_inputs(self.store, run) for run in self.runs]
             for run in self.runs:
                 read_published(self.store, run, "per_image.parquet")
-        except DamagedError as error:
+        except (DamagedError, NotPublishedError) as error:
             return [f"They cannot be compared image by image. {error.problem}"]
         if any(one != inputs[0] for one in inputs):
             return ["They are of different data, so they cannot be compared image by image."]
