@@ -68,7 +68,8 @@ test-long: $(READY) $(MLFLOW)  ## the slow tests that CI runs too: deployments, 
 			or another_form_of or (every_optimiser and not adamw) or (at_once_compute and not 4) \
 			or killed_twice or the_same_store_does or like_the_champion or last_runs_use \
 			or is_in_mlflow or costs_a_line or makes_up_for_it or aliases_follow_promotion \
-			or what_mlflow_gives"
+			or what_mlflow_gives or no_edit_of or read_only_folder or killed_in_training \
+			or search_trains"
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest

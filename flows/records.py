@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flows.catalogue import METHODS
-from tasks.engine.errors import DamagedError
+from tasks.engine.errors import DamagedError, NotPublishedError
 from tasks.engine.journal import RunRecord
 from tasks.engine.logs import Warn, log_warning
 from tasks.engine.published import read_published
@@ -18,14 +18,11 @@ MAIN_JOB = ("full", "")
 
 
 def metrics_of(store: Store, record: RunRecord, warn: Warn = log_warning) -> dict[str, Any]:
-    """Return the metrics of a finished run; none, with a warning, if they cannot be read.
-
-    Raises:
-        NotPublishedError: If it is a run of another job, which has none.
-    """
+    """Return the metrics of a finished run; none, with a warning, if it has none or they cannot be
+    read."""
     try:
         found = json.loads(read_published(store, record, "metrics.json"))
-    except DamagedError as error:
+    except (DamagedError, NotPublishedError) as error:
         warn(f"{error.problem} The run's metrics are left out.")
         return {}
     return found if isinstance(found, dict) else {}

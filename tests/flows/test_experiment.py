@@ -161,6 +161,7 @@ def searched(tmp_path_factory, prefect_server, data):
     return artifacts, done, space
 
 
+@pytest.mark.slow
 def test_a_search_trains_a_quarter_first_and_gives_up_what_is_hopeless(searched):
     """What was given up is in the table, and is neither trained to the end nor chosen."""
     _, done, _ = searched
@@ -174,6 +175,7 @@ def test_a_search_trains_a_quarter_first_and_gives_up_what_is_hopeless(searched)
     assert sum(row["state"] == "chosen" for row in rows) == 1
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_where_a_shorter_one_ended(searched, data):
     """The same points first, all from the cache."""
     artifacts, done, space = searched
@@ -188,6 +190,7 @@ def test_a_search_goes_on_where_a_shorter_one_ended(searched, data):
     assert all(after[6]["training.learning_rate"][:5] in name for name in new)
 
 
+@pytest.mark.slow
 def test_a_point_that_diverges_is_part_of_the_table(gridded, data, tmp_path):
     """The others are trained and compared all the same."""
     wild = {"network": "unet"}

@@ -166,9 +166,15 @@ def test_runs_lists_retrainings_with_how_they_ended(first, capsys):
 
     assert (row["run"], row["job"], row["state"]) == (night.run, "retrain", "finished")
     assert row["message"] == "promoted"
-    for command in (["report", night.run], ["compare", night.run, night.run]):
-        with pytest.raises(NotPublishedError, match=r"a run of retrain: has no \w+\."):
-            cli.app([*command, "--artifacts", str(artifacts)], **IN_PROCESS)
+    with pytest.raises(NotPublishedError, match=r"a run of retrain: has no report\.html"):
+        cli.app(["report", night.run, "--artifacts", str(artifacts)], **IN_PROCESS)
+    page = artifacts.parent / "compared.html"
+    options = ["--artifacts", str(artifacts), "--html", str(page)]
+    cli.app(["compare", night.run, night.run, *options], **IN_PROCESS)
+    said = capsys.readouterr()
+    assert "has no metrics.json" in said.err
+    assert "Traceback" not in said.err
+    assert night.run in page.read_text()
 
 
 def test_the_margin_is_never_below_what_seeds_differ_by():

@@ -188,6 +188,7 @@ ENGINE_EDITS = {
 """Edits of code that no stage can reach."""
 
 
+@pytest.mark.slow
 def test_no_edit_of_engine_or_flows_changes_a_key(project):
     """What a stage cannot reach cannot change what it writes."""
     for change in ENGINE_EDITS.values():
@@ -437,6 +438,7 @@ def test_a_disk_that_fills_up_during_any_stage_leaves_the_store_intact(tmp_path)
         assert "run again" in message, label
 
 
+@pytest.mark.slow
 def test_a_read_only_folder_ends_in_one_clear_line(project, tmp_path):
     """Before anything is computed, and what is there stays as it is."""
     with disk(tmp_path / "disk", "200m") as folder:

@@ -42,6 +42,7 @@ def straight(tmp_path_factory, server_environment):
     return data, contents(folder / "artifacts" / "latest")
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_training_resumes_from_the_last_epoch(
     straight, tmp_path, server_environment
 ):
