@@ -36,7 +36,7 @@ $(MLFLOW): $(READY) requirements-mlflow.lock
 		-r requirements-mlflow.lock
 	@touch $@
 
-quick: $(READY)  ## run the main job on the sample, its networks better than those of `make full`: a minute or so
+quick: $(READY)  ## run the main job on the sample, its networks better than those of `make full`: two minutes
 	$(BIN)/python flows/full.py --preset fast --training.steps 300 --training.batch_size 32 \
 		--evaluation.images 50 --evaluation.curve_images 5
 

@@ -116,7 +116,7 @@ def test_a_stage_a_format_and_a_setting_are_added_as_described(project):
            'a class counts."""\n\n')  # fmt: skip
     insert(project, "flows/evaluation.py", "from tasks.engine.handles",
            "from tasks.count_labels import count_labels\n")  # fmt: skip
-    insert(project, "flows/evaluation.py", '    made = step(\n        "evaluate"',
+    insert(project, "flows/evaluation.py", '    made = step(\n        f"evaluate',
            '    made = step("count labels", count_labels, labels=files["labels/test"], '
            'smallest=settings.smallest_class)\n'
            '    files["class_sizes.txt"] = made["counts.txt"]\n')  # fmt: skip
