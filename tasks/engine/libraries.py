@@ -93,7 +93,7 @@ def _distributions_of(library: str) -> list[str]:
         importlib.metadata.distribution(library)
     except importlib.metadata.PackageNotFoundError:
         module = re.compile(rf"^{re.escape(library)}(?:[/.,]|\s*$)", re.MULTILINE)
-        return sorted(name for name, record in _records().items() if module.search(record))
+        return sorted({name for name, record in _records() if module.search(record)})
     return [library]
 
 
@@ -108,17 +108,21 @@ def _is_shadowed(library: str, names: list[str]) -> bool:
 
 
 @functools.cache
-def _records() -> Mapping[str, str]:
-    """Return what every installed distribution says of its modules, by its name.
+def _records() -> tuple[tuple[str, str], ...]:
+    """Return the name of every installed distribution, and what it says of its modules.
 
-    Read as text: `importlib.metadata.packages_distributions` makes an object of each file.
+    Read as text: `importlib.metadata.packages_distributions` makes an object of each file. A
+    distribution may be there twice, on two folders of the path.
     """
-    return {
-        distribution.metadata["Name"]: distribution.read_text("top_level.txt")
-        or distribution.read_text("RECORD")
-        or "\n".join(map(str, distribution.files or ()))
+    return tuple(
+        (
+            distribution.metadata["Name"],
+            distribution.read_text("top_level.txt")
+            or distribution.read_text("RECORD")
+            or "\n".join(map(str, distribution.files or ())),
+        )
         for distribution in importlib.metadata.distributions()
-    }
+    )
 
 
 def _digest_of(library: str) -> str:
