@@ -55,21 +55,11 @@ check: $(READY)  ## lint, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY)  ## the tests, less the slow ones
-	$(BIN)/python -m pytest -m "not slow" $(TWO)
+test: $(READY)  ## the tests, less the long and the slow ones
+	$(BIN)/python -m pytest -m "not long and not slow" $(TWO)
 
-test-long: $(READY) $(MLFLOW)  ## the slow tests that CI runs too: deployments, a schedule, kills, a full disk
-	$(BIN)/python -m pytest -m slow \
-		-k "deployment or parameter or schedule or killed_server or (random_moments and not 20) \
-			or fills_up or contributing or few_random or everything_at_once \
-			or (loads_no_library and (train or ingest or render or drift or nights)) \
-			or under_way_uses or following_the_advice or other_epochs or other_content \
-			or without_our_characters or moved_to_another or lock_files \
-			or another_form_of or (every_optimiser and not adamw) or (at_once_compute and not 4) \
-			or killed_twice or the_same_store_does or like_the_champion or last_runs_use \
-			or is_in_mlflow or costs_a_line or makes_up_for_it or aliases_follow_promotion \
-			or what_mlflow_gives or no_edit_of or read_only_folder or killed_in_training \
-			or search_trains"
+test-long: $(READY) $(MLFLOW)  ## the long tests, which CI runs too: deployments, a schedule, kills, a full disk
+	$(BIN)/python -m pytest -m long $(TWO)
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest

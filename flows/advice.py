@@ -40,8 +40,8 @@ COMMANDS: dict[type[Exception], str] = {
     ),
 }
 RESUME = (
-    "Nothing is lost: fix the cause and run it again. It resumes from the last finished step; a "
-    "training resumes from its last finished epoch."
+    "Nothing is lost: fix the cause and run it again. Finished steps, and finished epochs of a "
+    "training, are not repeated."
 )
 ARGUMENTS = (
     "data", "artifacts", "preset", "inbox", "input", "output", "model", "shifts", "format",

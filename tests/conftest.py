@@ -20,14 +20,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["AUTOENCODERS_TRAININGS"] = "64"
 
 SLOW = 900
-"""Seconds that a slow test may take unless it says otherwise, setting up included: it starts
-servers, and machines may be busy."""
+"""Seconds that a long or slow test may take unless it says otherwise, setting up included: it
+starts servers, and machines may be busy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give slow tests more time than the others."""
+    """Give long and slow tests more time than the others."""
     for item in items:
-        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks & {"long", "slow"} and "timeout" not in marks:
             item.add_marker(pytest.mark.timeout(SLOW))
 
 

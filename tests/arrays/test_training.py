@@ -82,10 +82,10 @@ def test_training_resumes_as_if_it_had_never_stopped(
 
 @pytest.mark.parametrize(
     ("optimizer", "schedule", "precision"),
-    [pytest.param("rmsprop", "cosine", "float32", marks=pytest.mark.slow),
+    [pytest.param("rmsprop", "cosine", "float32", marks=pytest.mark.long),
      pytest.param("adamw", "linear", "float32", marks=pytest.mark.slow),
      ("muon", "linear", "float32"),
-     pytest.param("muon", "constant", "bfloat16", marks=pytest.mark.slow)],
+     pytest.param("muon", "constant", "bfloat16", marks=pytest.mark.long)],
 )  # fmt: skip
 def test_every_optimiser_resumes_as_if_it_had_never_stopped(images, optimizer, schedule, precision):
     """Its moments and its place in the schedule are part of the state."""

@@ -36,6 +36,8 @@ STAGES = [
     "measure_rate", "merge", "prepare", "profile", "render", "report", "train",
     "write_experiment_page",
 ]  # fmt: skip
+VARIED = ("draw_nights", "ingest", "measure_drift", "render", "train")
+"""Stages that reach most of the libraries."""
 MEASURING = ("measure_baseline", "measure_given", "measure_network")
 CHILD = """
 import importlib, json, sys
@@ -275,8 +277,11 @@ print(json.dumps(sorted({name.partition(".")[0] for name in code})))
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param(stage, marks=pytest.mark.long if stage in VARIED else pytest.mark.slow)
+     for stage in STAGES],
+)  # fmt: skip
 def test_a_stage_loads_no_library_that_its_key_does_not_name(stage):
     """What it loads through others included; in a process of its own."""
     functions = {

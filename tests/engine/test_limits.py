@@ -133,7 +133,7 @@ def test_another_store_keeps_nobody_waiting(tmp_path, hold, taken):
     assert said == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_store_does(tmp_path, hold, taken):
     """Until the other training ends; it is reported again while it lasts."""
     holder = hold("", 1, tmp_path / "store")

@@ -86,7 +86,7 @@ def test_noise_of_the_users_own_is_what_the_denoiser_gets(tmp_path):
         run(tmp_path / "data", tmp_path / "artifacts", denoiser={"fresh_noise": True})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_form_of_equal_data_recomputes_nothing_but_its_reading(tmp_path):
     """The tables are the same bytes, so all else has the same key; the report names files."""
     made = []

@@ -243,7 +243,7 @@ def test_verify_finds_what_was_changed_by_hand(project):
     assert "all intact" in run("cli.py", "verify")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_gc_keeps_what_the_last_runs_use(project, tmp_path):
     """It says what it frees; a dry run frees nothing; `latest` still opens afterwards."""
     folder, run = project.folder, project.run
@@ -266,7 +266,7 @@ def test_gc_keeps_what_the_last_runs_use(project, tmp_path):
     assert json.loads(run("cli.py", "gc", "--keep-last", 1, "--json", *where)) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_gc_keeps_what_a_run_under_way_uses(project, tmp_path, server_environment):
     """It may run while a pipeline trains, which then completes."""
     folder, run = project.folder, project.run
@@ -423,14 +423,19 @@ PRINTING = [
 ]  # fmt: skip
 
 
+def _when(command, output):
+    """Return how often a command is tried that writes to such an output."""
+    if command == PRINTING[0] and output in (NOBODY[0][0], NOBODY[3][0]):
+        return []
+    often = command == PRINTING[0] or output == NOBODY[0][0]
+    return [pytest.mark.long if often else pytest.mark.slow]
+
+
 @pytest.mark.parametrize(
     ("command", "output", "code"),
     [
         # Each command once, and one command in every way; all of them together take minutes
-        pytest.param(
-            command, output, code,
-            marks=[] if command == PRINTING[0] or output == NOBODY[0][0] else pytest.mark.slow,
-        )
+        pytest.param(command, output, code, marks=_when(command, output))
         for command in PRINTING
         for output, code in NOBODY
     ],
@@ -457,7 +462,7 @@ def test_an_error_that_nobody_reads_keeps_its_code(project):
     assert done.returncode == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_terminal_without_our_characters_shows_others(project, tmp_path):
     """A run and all commands in the C locale; what they print has other characters too."""
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

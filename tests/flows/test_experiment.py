@@ -161,7 +161,7 @@ def searched(tmp_path_factory, prefect_server, data):
     return artifacts, done, space
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_trains_a_quarter_first_and_gives_up_what_is_hopeless(searched):
     """What was given up is in the table, and is neither trained to the end nor chosen."""
     _, done, _ = searched
@@ -208,6 +208,7 @@ def test_a_point_that_diverges_is_part_of_the_table(gridded, data, tmp_path):
     assert not lost["val_psnr"]
 
 
+@pytest.mark.long
 def test_an_autoencoder_needs_no_noise(gridded, data):
     """Its points are all of one kind."""
     artifacts, _ = gridded

@@ -302,7 +302,7 @@ def test_notmnist_is_fetched_verified_and_recorded(published, run_flow, tmp_path
     assert set(find_files(out)) == {"train_data", "train_labels", "test_data", "test_labels"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_other_content_than_published_is_refused_and_can_be_recorded(published, run_flow, tmp_path):
     """The advice of the message: write the new sha256 into the record."""
     out = tmp_path / "notmnist"

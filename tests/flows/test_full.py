@@ -206,7 +206,7 @@ def test_the_networks_can_be_loaded_by_keras_alone(twice):
     assert error == pytest.approx(metrics["autoencoder"]["mse"], rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_other_epochs_recompute_training_and_what_follows(twice, run_flow):
     """Neither what comes before, nor what shows neither networks nor their outputs."""
     folder, *_ = twice

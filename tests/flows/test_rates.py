@@ -70,6 +70,7 @@ def test_a_run_leaves_a_figure_a_table_and_a_sentence(measured):
     assert done.conclusion.startswith("With as many numbers of 8 bits each, the autoencoder ")
 
 
+@pytest.mark.long
 def test_another_size_trains_only_what_is_new(measured, monkeypatch):
     """All else comes from the cache."""
     data, artifacts, _ = measured

@@ -59,7 +59,7 @@ def test_a_refusal_is_said_once_on_the_command_line_and_once_in_the_log(run_flow
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_following_the_advice_helps(run_flow, data, tmp_path):
     """The options that the message names are those that the run needed."""
     refused = run_flow("full", "--data", data, "--artifacts", tmp_path / "artifacts", *WRONG)

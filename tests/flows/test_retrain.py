@@ -88,7 +88,7 @@ def test_the_same_again_is_nothing_new(again):
     assert retrain(moved, "quick", settings(), artifacts).event == "nothing new"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_challenger_like_the_champion_is_refused(again, monkeypatch):
     """The decision is written down with its numbers, and posted."""
     data, artifacts = again

@@ -118,6 +118,7 @@ def recorded(tmp_path_factory, server_environment):
     return done.stdout, folder / "artifacts"
 
 
+@pytest.mark.long
 def test_a_terminal_is_told_of_everything_from_the_start(recorded):
     """Of the imports, of each step, and of each network's losses; without Prefect's own lines."""
     output, _ = recorded
@@ -129,6 +130,7 @@ def test_a_terminal_is_told_of_everything_from_the_start(recorded):
     assert "INFO" not in output
 
 
+@pytest.mark.long
 def test_no_colour_is_sent_where_none_is_wanted(recorded):
     """Bold stays, and cursor movements, or nothing could move."""
     assert re.findall(r"\x1b\[(?:\d+;)*[349]\d[;m]", recorded[0]) == []

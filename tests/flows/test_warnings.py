@@ -128,7 +128,7 @@ SHAPES = {
     "12 x 8, four channels": ImageSettings(height=12, width=8, channels=4),
 }
 PARAMETERS = [
-    pytest.param(image, id=name, marks=[pytest.mark.slow] if name.startswith("8 x 8") else [])
+    pytest.param(image, id=name, marks=[] if name.startswith("4 x 4") else [pytest.mark.slow])
     for name, image in SHAPES.items()
 ]
 
@@ -148,8 +148,10 @@ def test_the_fewest_images_work_to_the_end(tmp_path, image):
 
 
 @pytest.mark.parametrize(
-    "pixels", [0, *(pytest.param(one, marks=pytest.mark.slow) for one in (255, 100))]
-)
+    "pixels",
+    [pytest.param(0, marks=pytest.mark.long),
+     *(pytest.param(one, marks=pytest.mark.slow) for one in (255, 100))],
+)  # fmt: skip
 def test_images_that_are_all_the_same_work_and_are_warned_of(tmp_path, pixels):
     """Black, white or grey, there is nothing to tell apart."""
     image = ImageSettings(height=12, width=12)

@@ -181,7 +181,11 @@ def test_a_stopped_training_resumes_to_the_same_bytes(clean, tmp_path, noise_fac
 
 @pytest.mark.parametrize(
     ("optimizer", "skip"),
-    [("rmsprop", True), pytest.param("adamw", False, marks=pytest.mark.slow), ("muon", True)],
+    [
+        pytest.param("rmsprop", True, marks=pytest.mark.long),
+        pytest.param("adamw", False, marks=pytest.mark.slow),
+        ("muon", True),
+    ],
 )
 def test_a_training_in_steps_resumes_with_every_optimiser(saved, tmp_path, optimizer, skip):
     """Its last epoch is not whole; the file is read by Keras in safe mode, which predicts alike."""

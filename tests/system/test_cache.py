@@ -188,7 +188,7 @@ ENGINE_EDITS = {
 """Edits of code that no stage can reach."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_edit_of_engine_or_flows_changes_a_key(project):
     """What a stage cannot reach cannot change what it writes."""
     for change in ENGINE_EDITS.values():
@@ -329,7 +329,7 @@ def test_damage_is_healed_to_the_same_bytes(project, damage, step):
     assert not (project.folder / "storage").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lock_files_left_behind_block_nothing(project):
     """A lock is the kernel's; the file alone means nothing, and is removed."""
     store = Store(project.folder / "artifacts")
@@ -344,7 +344,7 @@ def test_lock_files_left_behind_block_nothing(project):
     assert left - {"slot-training-0"} == {"store"}  # slots are used again and again
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_store_moved_to_another_place_is_all_cached(project):
     """No path is part of any key, and all links are relative."""
     before = contents(project.folder / "artifacts" / "latest")
@@ -421,7 +421,7 @@ class Squeezing:
         raise AssertionError("The disk could not be filled.")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_disk_that_fills_up_during_any_stage_leaves_the_store_intact(tmp_path):
     """The error names the place and the space needed; with room again, the same bytes appear."""
     data = write_dataset(tmp_path / "data", train=4000, test=4000, side=28)
@@ -438,7 +438,7 @@ def test_a_disk_that_fills_up_during_any_stage_leaves_the_store_intact(tmp_path)
         assert "run again" in message, label
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_read_only_folder_ends_in_one_clear_line(project, tmp_path):
     """Before anything is computed, and what is there stays as it is."""
     with disk(tmp_path / "disk", "200m") as folder:

@@ -186,9 +186,12 @@ def reader(tmp_path):
         reader.stop()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/operations.md"])
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.long if page == "CONTRIBUTING.md" else pytest.mark.slow)
+     for page in PAGES if page != "docs/operations.md"],
+)  # fmt: skip
 def test_the_commands_of_a_page_run_as_written(reader, page):
     """One after the other, in a fresh copy of the project; those of cache.md have a run."""
     if not (found := blocks(page)):

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.support import SMALL, STEPS, Project
 
 OPTIONS = (*SMALL[:4], "--training.epochs", 1)
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 SPECKLE = '''"""Speckle: noise in proportion to the pixel."""
 

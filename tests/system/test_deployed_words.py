@@ -44,6 +44,7 @@ def test_a_refused_run_says_why_and_what_to_set(served, tmp_path):
     assert served.output()[before:].count(reason) == 1
 
 
+@pytest.mark.long
 def test_a_folder_that_is_missing_is_a_parameter(served, tmp_path):
     """`data`, as the form calls it."""
     done = served.prefect(

@@ -70,6 +70,7 @@ def test_on_and_off_survive_deploys_and_restarts(served, written):
         assert found["nightly"]["schedule"]["interval"] == 86403
 
 
+@pytest.mark.long
 def test_a_renamed_schedule_stays_on(served, written):
     """It is the same one under another name, also over the next deploy."""
     switch(served, "resume")
@@ -81,6 +82,7 @@ def test_a_renamed_schedule_stays_on(served, written):
     switch(served, "pause", "every-night")
 
 
+@pytest.mark.long
 def test_a_removed_schedule_is_removed(served, written):
     """It would fire for ever; one that is added instead begins as the file says."""
     switch(served, "resume")
@@ -96,6 +98,7 @@ def test_a_removed_schedule_is_removed(served, written):
     assert {slug: one["active"] for slug, one in schedules(served).items()} == {"nightly": False}
 
 
+@pytest.mark.long
 def test_a_schedule_made_on_the_server_stays(served, written):
     """And beside it, a paused one of the file stays paused: Prefect would switch it on."""
     create = ("deployment", "schedule", "create", NIGHTLY)
@@ -135,6 +138,7 @@ def test_a_deploy_says_at_once_what_it_does_and_in_the_end_what_it_did(served, w
     assert served.prefect("deployment", "delete", "full/fast").returncode == 0
 
 
+@pytest.mark.long
 def test_a_schedule_without_a_name_is_refused(served, written):
     """The next deploy could not find it again."""
     written.write_text(written.read_text().replace("slug: nightly, ", ""))

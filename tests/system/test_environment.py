@@ -195,7 +195,7 @@ def everything(hostile) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_everything_at_once_leaves_keys_and_bytes_as_they_are(plain, hostile, data):
     """All variables and files of the table together, from a folder with a matplotlibrc."""
     found = computed(hostile, data, everything(hostile), cwd=hostile / "cwd")

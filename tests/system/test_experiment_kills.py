@@ -59,7 +59,7 @@ def table(folder):
                 for row in csv.DictReader(file)]  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_experiment_killed_twice_repeats_no_point_and_no_epoch(tmp_path, server_environment):
     """It ends with the table of one that was not killed, and with its networks."""
     data = write_dataset(tmp_path / "data", side=12)

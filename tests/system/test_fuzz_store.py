@@ -203,7 +203,7 @@ def fuzz_toy(seeds, toy_store, number, tmp_path, capsys):
         fuzz(seed, toy_store, run, data, capsys)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_few_random_damages_are_survived(toy_store, number, tmp_path, capsys):
     """The short form of the next test."""
     fuzz_toy(range(12), toy_store, number, tmp_path, capsys)

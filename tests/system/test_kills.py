@@ -42,7 +42,7 @@ def straight(tmp_path_factory, server_environment):
     return data, contents(folder / "artifacts" / "latest")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_killed_in_training_resumes_from_the_last_epoch(
     straight, tmp_path, server_environment
 ):
@@ -67,8 +67,11 @@ def test_a_run_killed_in_training_resumes_from_the_last_epoch(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["rmsprop", "adamw", "muon"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [pytest.param("rmsprop", marks=pytest.mark.long), pytest.param("adamw", marks=pytest.mark.slow),
+     pytest.param("muon", marks=pytest.mark.long)],
+)  # fmt: skip
 def test_a_killed_training_of_a_preset_resumes_with_every_optimiser(
     tmp_path, server_environment, optimizer
 ):
@@ -90,6 +93,7 @@ def test_a_killed_training_of_a_preset_resumes_with_every_optimiser(
     assert contents(tmp_path / "killed" / "latest") == contents(tmp_path / "straight" / "latest")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_says_how_to_resume(straight, tmp_path, server_environment, number, code):
     """Within seconds, with the exit code that shells expect."""
@@ -104,8 +108,9 @@ def test_a_stopped_run_says_how_to_resume(straight, tmp_path, server_environment
     assert published_is_whole(tmp_path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize(
+    "count", [pytest.param(2, marks=pytest.mark.long), pytest.param(4, marks=pytest.mark.slow)]
+)
 def test_runs_at_once_compute_each_stage_once(straight, tmp_path, server_environment, count):
     """The others wait, then use what it wrote; all end with the same bytes."""
     data, expected = straight
@@ -143,7 +148,7 @@ def test_deleted_artifacts_are_computed_again_and_nothing_after_them(
     assert contents(tmp_path / "latest") == expected
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_server_leaves_a_store_to_resume_from(straight, tmp_path):
     """Prefect's server dies in the middle; the next run, with another server, ends the same."""
     data, expected = straight
@@ -184,9 +189,10 @@ def test_a_killed_server_leaves_a_store_to_resume_from(straight, tmp_path):
     assert contents(artifacts / "latest") == expected
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kills", [2, 20])
+@pytest.mark.parametrize(
+    "kills", [pytest.param(2, marks=pytest.mark.long), pytest.param(20, marks=pytest.mark.slow)]
+)
 def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(
     straight, tmp_path, server_environment, kills
 ):

@@ -200,7 +200,7 @@ def test_a_mirror_without_mlflow_is_refused_with_how_to_install_it(monkeypatch):
         operations()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_first_champion_is_in_mlflow(team):
     """As a version with our sha256, and the alias; its run has settings, losses, gains, files."""
     name = champions(team.store)[0]
@@ -227,7 +227,7 @@ def test_the_first_champion_is_in_mlflow(team):
     assert "Better by" in run.data.tags["mlflow.note.content"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_is_down_costs_a_line_in_the_log(team):
     """The night ends as it would, with what to expect."""
     said = team.said["refused while it is down"]
@@ -240,7 +240,7 @@ def test_a_server_that_is_down_costs_a_line_in_the_log(team):
     assert len(lines) == 2  # one says that it is told
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_next_night_makes_up_for_it(team):
     """Also one with nothing new: the refused network is the challenger."""
     found = team.seen["nothing new"]
@@ -255,7 +255,7 @@ def test_the_next_night_makes_up_for_it(team):
     assert found.run(refused.by).data.tags["decision"] == "refused"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_aliases_follow_promotion_rollback_and_the_way_forward(team):
     """At once; who was refused by the champion before is no challenger of this one."""
     first, better = (sha256(team.store, run) for run in champions(team.store))
@@ -266,7 +266,7 @@ def test_the_aliases_follow_promotion_rollback_and_the_way_forward(team):
     assert len(team.seen["forward"].versions) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_main_job_is_in_mlflow_with_intervals_and_both_networks(team):
     """Its metrics are those of its own table; losses by epoch; report and figures."""
     mlflow = pytest.importorskip("mlflow")
@@ -310,7 +310,7 @@ def test_telling_it_again_leaves_everything_as_it_was(team):
     assert (after.versions, after.aliases) == (before.versions, before.aliases)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_mlflow_gives_back_is_the_champion_byte_for_byte(team, tmp_path):
     """Downloaded from the server; and MLflow loads it as a model, which predicts the same."""
     model = "models:/autoencoders-denoiser@champion"

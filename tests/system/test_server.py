@@ -71,7 +71,7 @@ def served(tmp_path_factory):
         served.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_deployment_runs_from_any_folder(served, tmp_path):
     """Its results are there, and settings that were not given are those of its preset."""
     done = served.deployed("quick", tmp_path, "--watch", seed=1)
@@ -82,7 +82,7 @@ def test_a_deployment_runs_from_any_folder(served, tmp_path):
     assert (settings["seed"], settings["training"]["epochs"]) == (1, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_wrong_parameter_is_refused_before_there_is_a_run(served, tmp_path):
     """The server knows the ranges."""
     before = served.states()
@@ -107,7 +107,7 @@ def known(served: Served) -> dict[str, object]:
     return shown
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_schedule_fires_and_a_new_deploy_changes_nothing(served):
     """Its runs complete by themselves. On or off is decided on the server, and no deploy changes
     it; changes of `prefect.yaml` still arrive."""

@@ -57,7 +57,7 @@ def running(data, alone, tmp_path):
 @pytest.mark.parametrize(
     ("number", "code"),
     [
-        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long),
         pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
         pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
     ],
@@ -91,6 +91,7 @@ def test_a_signal_that_comes_twice_is_one(running):
     assert gone(below)
 
 
+@pytest.mark.long
 def test_a_killed_run_takes_its_server_with_it(running):
     """However the run ends: nothing is left to be ended by hand."""
     process, below = running
