@@ -27,12 +27,10 @@ $(READY): requirements.lock pyproject.toml
 
 mlflow: $(MLFLOW)  ## add MLflow to .venv, for a registry of models
 
-# The lock names all that is in .venv already, and --no-deps that MLflow's own upper bound of pyarrow,
-# which pyproject.toml overrides, is not heeded
 $(MLFLOW): $(READY) requirements-mlflow.lock
 	@echo "Adding MLflow: this downloads 80 MB and takes a minute."
 	@rm -f $@
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements-mlflow.lock
 	@touch $@
 
