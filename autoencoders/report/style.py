@@ -82,6 +82,7 @@ details { border: 1px solid var(--edge); border-radius: 8px; padding: .5rem .8re
     --c3: #a5447f; --c4: #8a6100; --c5: #2a78b8; --c6: #000; --c7: #7a5cc4; }
   body { max-width: none; padding: 0; font-size: 10.5pt; } .controls { display: none; }
   figure, .tiles, .triple, tr, .rows { break-inside: avoid; } h2 { break-after: avoid; }
+  .charts { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .scroll { overflow: visible; } svg.lineage { width: 100%; height: auto; }
   table { font-size: 8.5pt; } details table { font-size: 7pt; } details th, details td {
     padding-right: .3rem; } th[aria-sort] button::after { content: "" !important; } }
