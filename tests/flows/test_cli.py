@@ -462,7 +462,7 @@ def test_an_error_that_nobody_reads_keeps_its_code(project):
     assert done.returncode == 2
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_terminal_without_our_characters_shows_others(project, tmp_path):
     """A run and all commands in the C locale; what they print has other characters too."""
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from autoencoders.settings import Settings, TrainingSettings, resolved
+from autoencoders.settings import EvaluationSettings, Settings, TrainingSettings, resolved
 from flows.full import pipeline
 from tasks.engine.errors import DiskFullError
 from tasks.engine.locks import lock_file
@@ -424,8 +424,9 @@ class Squeezing:
 @pytest.mark.long
 def test_a_disk_that_fills_up_during_any_stage_leaves_the_store_intact(tmp_path):
     """The error names the place and the space needed; with room again, the same bytes appear."""
-    data = write_dataset(tmp_path / "data", train=4000, test=4000, side=28)
-    settings = resolved(Settings(training=TrainingSettings(epochs=1)), "float32", 2)
+    data = write_dataset(tmp_path / "data", train=800, test=800, side=28)
+    few = EvaluationSettings(images=20, curve_images=5)
+    settings = resolved(Settings(training=TrainingSettings(epochs=1), evaluation=few), "float32", 2)
     size = 400_000_000
     with disk(tmp_path / "disk", str(size)) as folder:
         squeezing = Squeezing(Store(folder / "artifacts"), folder, size)

@@ -69,7 +69,7 @@ def test_a_run_killed_in_training_resumes_from_the_last_epoch(
 
 @pytest.mark.parametrize(
     "optimizer",
-    [pytest.param("rmsprop", marks=pytest.mark.long), pytest.param("adamw", marks=pytest.mark.slow),
+    [pytest.param("rmsprop", marks=pytest.mark.slow), pytest.param("adamw", marks=pytest.mark.slow),
      pytest.param("muon", marks=pytest.mark.long)],
 )  # fmt: skip
 def test_a_killed_training_of_a_preset_resumes_with_every_optimiser(

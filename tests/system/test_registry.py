@@ -169,6 +169,16 @@ def team(tmp_path_factory, server_environment):
         yield team
 
 
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory, server_environment):
+    """One run of the main job, and MLflow's database beside its artifacts."""
+    pytest.importorskip("mlflow")
+    team = Team(tmp_path_factory.mktemp("mirrored"), server_environment, "on")
+    team.command("main job", "full.py", "--data", team.data, *SMALL, "--training.epochs", 2)
+    team.uri = f"sqlite:///{team.store.root}/mlflow/mlflow.db"
+    return team
+
+
 def champions(store: Store) -> list[str]:
     """Return the runs that have become champion, in order."""
     decisions = list(Alias(store, CHAMPION).decisions())[::-1]
@@ -200,7 +210,7 @@ def test_a_mirror_without_mlflow_is_refused_with_how_to_install_it(monkeypatch):
         operations()
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_first_champion_is_in_mlflow(team):
     """As a version with our sha256, and the alias; its run has settings, losses, gains, files."""
     name = champions(team.store)[0]
@@ -227,7 +237,7 @@ def test_the_first_champion_is_in_mlflow(team):
     assert "Better by" in run.data.tags["mlflow.note.content"]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_server_that_is_down_costs_a_line_in_the_log(team):
     """The night ends as it would, with what to expect."""
     said = team.said["refused while it is down"]
@@ -240,7 +250,7 @@ def test_a_server_that_is_down_costs_a_line_in_the_log(team):
     assert len(lines) == 2  # one says that it is told
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_next_night_makes_up_for_it(team):
     """Also one with nothing new: the refused network is the challenger."""
     found = team.seen["nothing new"]
@@ -255,7 +265,7 @@ def test_the_next_night_makes_up_for_it(team):
     assert found.run(refused.by).data.tags["decision"] == "refused"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_aliases_follow_promotion_rollback_and_the_way_forward(team):
     """At once; who was refused by the champion before is no challenger of this one."""
     first, better = (sha256(team.store, run) for run in champions(team.store))
@@ -267,12 +277,11 @@ def test_the_aliases_follow_promotion_rollback_and_the_way_forward(team):
 
 
 @pytest.mark.long
-def test_the_main_job_is_in_mlflow_with_intervals_and_both_networks(team):
+def test_the_main_job_is_in_mlflow_with_intervals_and_both_networks(mirrored):
     """Its metrics are those of its own table; losses by epoch; report and figures."""
-    mlflow = pytest.importorskip("mlflow")
-    client = mlflow.MlflowClient(team.uri)
-    [record] = [one for one in finished_runs(team.store) if one.flow == "full"]
-    folder, run = run_folder(team.store, record.name), team.seen["main job"].run(record.name)
+    client = pytest.importorskip("mlflow").MlflowClient(mirrored.uri)
+    [record] = finished_runs(mirrored.store)
+    folder, run = run_folder(mirrored.store, record.name), seen(mirrored.uri).run(record.name)
     metrics = json.loads((folder / "metrics.json").read_text())
     losses = client.get_metric_history(run.info.run_id, "denoiser/val_loss")
     files = {one.path for one in client.list_artifacts(run.info.run_id)}
@@ -293,7 +302,7 @@ def test_the_main_job_is_in_mlflow_with_intervals_and_both_networks(team):
             f"name = 'autoencoders-{network}' and tags.sha256 = '{digest}'"
         )
         assert version.tags["run"] == record.name
-        assert (team.store.root / "train" / version.tags["key"]).is_dir()
+        assert (mirrored.store.root / "train" / version.tags["key"]).is_dir()
         assert version.description.endswith(" on the test images")
 
 
@@ -310,7 +319,7 @@ def test_telling_it_again_leaves_everything_as_it_was(team):
     assert (after.versions, after.aliases) == (before.versions, before.aliases)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_what_mlflow_gives_back_is_the_champion_byte_for_byte(team, tmp_path):
     """Downloaded from the server; and MLflow loads it as a model, which predicts the same."""
     model = "models:/autoencoders-denoiser@champion"
