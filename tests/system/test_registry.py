@@ -170,12 +170,12 @@ def team(tmp_path_factory, server_environment):
 
 
 @pytest.fixture(scope="module")
-def mirrored(tmp_path_factory, server_environment):
+def by_hand(tmp_path_factory, server_environment):
     """One run of the main job, and MLflow's database beside its artifacts."""
     pytest.importorskip("mlflow")
-    team = Team(tmp_path_factory.mktemp("mirrored"), server_environment, "on")
+    team = Team(tmp_path_factory.mktemp("by_hand"), server_environment, "on")
     team.command("main job", "full.py", "--data", team.data, *SMALL, "--training.epochs", 2)
-    team.uri = f"sqlite:///{team.store.root}/mlflow/mlflow.db"
+    team.uri = database(team.store)
     return team
 
 
@@ -277,11 +277,11 @@ def test_the_aliases_follow_promotion_rollback_and_the_way_forward(team):
 
 
 @pytest.mark.long
-def test_the_main_job_is_in_mlflow_with_intervals_and_both_networks(mirrored):
+def test_the_main_job_is_in_mlflow_with_intervals_and_both_networks(by_hand):
     """Its metrics are those of its own table; losses by epoch; report and figures."""
-    client = pytest.importorskip("mlflow").MlflowClient(mirrored.uri)
-    [record] = finished_runs(mirrored.store)
-    folder, run = run_folder(mirrored.store, record.name), seen(mirrored.uri).run(record.name)
+    client = pytest.importorskip("mlflow").MlflowClient(by_hand.uri)
+    [record] = finished_runs(by_hand.store)
+    folder, run = run_folder(by_hand.store, record.name), seen(by_hand.uri).run(record.name)
     metrics = json.loads((folder / "metrics.json").read_text())
     losses = client.get_metric_history(run.info.run_id, "denoiser/val_loss")
     files = {one.path for one in client.list_artifacts(run.info.run_id)}
@@ -302,7 +302,7 @@ def test_the_main_job_is_in_mlflow_with_intervals_and_both_networks(mirrored):
             f"name = 'autoencoders-{network}' and tags.sha256 = '{digest}'"
         )
         assert version.tags["run"] == record.name
-        assert (mirrored.store.root / "train" / version.tags["key"]).is_dir()
+        assert (by_hand.store.root / "train" / version.tags["key"]).is_dir()
         assert version.description.endswith(" on the test images")
 
 
