@@ -65,6 +65,7 @@ def test_classes_are_called_as_the_user_calls_them(tmp_path):
     assert {row["images"] for row in rows} == {"5"}
 
 
+@pytest.mark.long
 def test_noise_of_the_users_own_is_what_the_denoiser_gets(tmp_path):
     """None is drawn; asking for fresh noise besides is a contradiction."""
     (tmp_path / "data").mkdir()

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from flows import cli
+from flows.advice import USER_ERRORS, in_words, read_in
 from tasks.engine.journal import unfinished_runs
 from tasks.engine.published import finished_runs
 from tasks.engine.store import Store
@@ -38,26 +39,59 @@ def project(tmp_path_factory, server_environment):
     return project
 
 
-def test_plan_says_that_a_repetition_computes_nothing(project):
+@pytest.fixture
+def said(project, capsys):
+    """Return a function that runs a command on the project's store in this process, which takes no
+    seconds to start, and returns what it says: its output, or the error that it must end with."""
+
+    def run(*arguments, fails=False):
+        command = [str(one) for one in arguments]
+        if "--artifacts" not in command:
+            command += ["--artifacts", str(project.folder / "artifacts")]
+        capsys.readouterr()
+        try:
+            cli.app(command, **IN_PROCESS)
+        except USER_ERRORS as error:
+            assert fails, error
+            with read_in("command line"):
+                return in_words(error)
+        assert not fails
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def planned(project, said):
+    """Return a function that returns what `plan` says of every step."""
+
+    def plan(*options):
+        shown = said("plan", "--data", project.folder / "data", *options, "--json")
+        return {row["step"]: row for row in json.loads(shown)}
+
+    return plan
+
+
+def test_plan_says_that_a_repetition_computes_nothing(planned):
     """The same options, the same files: everything is cached."""
-    rows = project.planned(*OPTIONS)
+    rows = planned(*OPTIONS)
 
     assert list(rows) == STEPS
     assert {row["state"] for row in rows.values()} == {"cached"}
 
 
-def test_plan_runs_nothing(project):
+def test_plan_runs_nothing(project, planned):
     """It adds no run and no artifact."""
     folder = project.folder
     before = contents(folder / "artifacts")
-    project.planned(*OPTIONS[:-1], 0.7)
+    planned(*OPTIONS[:-1], 0.7)
 
     assert contents(folder / "artifacts") == before
 
 
-def test_plan_names_the_setting_that_changed(project):
+def test_plan_names_the_setting_that_changed(planned):
     """Old and new value, and what depends on whether the noise comes out differently."""
-    rows = project.planned(*OPTIONS[:-1], 0.7)
+    rows = planned(*OPTIONS[:-1], 0.7)
 
     assert rows["prepare train"]["state"] == "cached"
     assert rows["add noise train"]["state"] == "compute"
@@ -110,23 +144,21 @@ def test_an_edited_helper_is_computed_with_and_explained(project):
     ]  # fmt: skip
 
 
-def test_explain_names_the_input_that_changed(project):
+def test_explain_names_the_input_that_changed(project, said):
     """The second run had different noise, so the denoiser was trained again."""
-    folder, run = project.folder, project.run
-    name = finished_runs(Store(folder / "artifacts"))[1].name
-    shown = run("cli.py", "explain", "train denoiser", "--run", name)
-    found = project.explained("add_noise", "--run", name)
+    name = finished_runs(Store(project.folder / "artifacts"))[1].name
+    shown = said("explain", "train denoiser", "--run", name)
+    found = json.loads(said("explain", "add_noise", "--run", name, "--json"))
 
     assert "input" in shown
     assert "inputs" in shown
     assert [one["differences"][0]["name"] for one in found] == ["noise.factor"] * 2
 
 
-def test_explain_of_a_cached_run_offers_the_run_that_computed(project):
+def test_explain_of_a_cached_run_offers_the_run_that_computed(project, said):
     """With the command that shows it."""
-    folder, run = project.folder, project.run
-    runs = finished_runs(Store(folder / "artifacts"))
-    shown = run("cli.py", "explain", "ingest", "--run", runs[1].name)
+    runs = finished_runs(Store(project.folder / "artifacts"))
+    shown = said("explain", "ingest", "--run", runs[1].name)
 
     assert shown.splitlines() == [
         "ingest: taken from the cache",
@@ -134,37 +166,34 @@ def test_explain_of_a_cached_run_offers_the_run_that_computed(project):
     ]
 
 
-def test_explain_knows_its_steps(project):
+def test_explain_knows_its_steps(project, said):
     """An unknown name is answered with the known ones."""
-    run = project.run
-
-    assert "train denoiser" in run("cli.py", "explain", "denoise", code=1)
-    assert "no finished run" in run("cli.py", "explain", "train", "--run", "../x", code=1)
+    assert "train denoiser" in project.run("cli.py", "explain", "denoise", code=1)
+    assert "no finished run" in said("explain", "train", "--run", "../x", fails=True)
 
 
-def test_runs_lists_every_run(project):
+def test_runs_lists_every_run(said):
     """With its settings, how much it computed and the error of its networks."""
-    run = project.run
-    rows = json.loads(run("cli.py", "runs", "--json"))
+    rows = json.loads(said("runs", "--json"))
 
     assert [row["noise"] for row in rows[:2]] == [0.5, 0.3]
     assert rows[0]["computed"] == f"{len(STEPS)}/{len(STEPS)}"
     assert rows[1]["computed"] == "21/31"
     assert all(0 < row["denoiser MSE"] < 1 for row in rows)
-    shown = run("cli.py", "runs")
+    shown = said("runs")
     for name in ("data", "seed", "took s", "denoiser dB"):
         assert f"{rows[0][name]:,.5g}" if name == "took s" else str(rows[0][name]) in shown
     assert rows[0]["data"] == "data"
     assert rows[0]["run"][:15] in shown
 
 
-def test_compare_writes_a_page(project, tmp_path):
+def test_compare_writes_a_page(project, said, tmp_path):
     """One file with both runs, their images side by side, and a verdict for each network."""
     first, second = (
         record.name for record in finished_runs(Store(project.folder / "artifacts"))[:2]
     )
     page = tmp_path / "compared.html"
-    shown = project.run("cli.py", "compare", first, second, first, "--html", page)
+    shown = said("compare", first, second, first, "--html", page)
     html = page.read_text()
 
     assert shown.splitlines()[-1] == str(page)
@@ -206,20 +235,20 @@ def test_runs_of_other_data_are_not_compared_image_by_image(project, tmp_path):
     assert not any("against" in row["what"] for row in rows)
 
 
-def test_report_prints_where_the_page_is(project):
+def test_report_prints_where_the_page_is(project, said):
     """Of the latest run, or of the one named; of none that is unknown."""
-    run, runs = project.run, project.folder / "artifacts" / "runs"
+    runs = project.folder / "artifacts" / "runs"
     first = finished_runs(Store(project.folder / "artifacts"))[0].name
 
-    assert run("cli.py", "report", first).strip() == str(runs / first / "report.html")
-    assert "no finished run" in run("cli.py", "report", "unknown", code=1)
+    assert said("report", first).strip() == str(runs / first / "report.html")
+    assert "no finished run" in said("report", "unknown", fails=True)
 
 
-def test_compare_shows_what_differs(project):
+def test_compare_shows_what_differs(project, said):
     """The noise factor, and the metrics of both."""
-    folder, run = project.folder, project.run
-    first, second = (record.name for record in finished_runs(Store(folder / "artifacts"))[:2])
-    rows = {r["what"]: r for r in json.loads(run("cli.py", "compare", first, second, "--json"))}
+    artifacts = project.folder / "artifacts"
+    first, second = (record.name for record in finished_runs(Store(artifacts))[:2])
+    rows = {r["what"]: r for r in json.loads(said("compare", first, second, "--json"))}
 
     assert (rows["noise.factor"]["A"], rows["noise.factor"]["B"]) == (0.5, 0.3)
     assert "training.epochs" not in rows
@@ -386,26 +415,24 @@ def test_a_dot_is_the_current_folder(project):
 
 
 @pytest.mark.parametrize("below", ["", pytest.param("x/y", marks=pytest.mark.slow)])
-def test_a_file_as_artifacts_is_refused_in_one_line(project, tmp_path, below):
+def test_a_file_as_artifacts_is_refused_in_one_line(said, tmp_path, below):
     """By every command, before anything is written."""
     (tmp_path / "file").write_text("mine")
     for command in (["runs"], ["verify"], ["gc", "--keep-last", 1, "--dry-run"], ["plan"]):
-        error = project.run(
-            "cli.py", *command, "--artifacts", tmp_path / "file" / below, code=1
-        ).strip()
-        assert error.startswith(f"error: {tmp_path}/file: expected a folder, found a file. ")
+        error = said(*command, "--artifacts", tmp_path / "file" / below, fails=True)
+        assert error.startswith(f"{tmp_path}/file: expected a folder, found a file. ")
         assert "\n" not in error
 
 
-def test_a_run_is_saved_outside_of_the_artifacts(project, tmp_path):
+def test_a_run_is_saved_outside_of_the_artifacts(project, said, tmp_path):
     """Plain files with the same content; a folder that is in use is refused."""
     saved = tmp_path / "saved"
-    shown = project.run("cli.py", "save", "latest", saved)
+    shown = said("save", "latest", saved)
 
     assert str(saved) in shown
     assert contents(saved) == contents(project.folder / "artifacts" / "latest")
     assert not any(path.is_symlink() for path in saved.rglob("*"))
-    assert "is there already" in project.run("cli.py", "save", "latest", saved, code=1)
+    assert "is there already" in said("save", "latest", saved, fails=True)
     assert "cp -r" in project.run("cli.py", "save", "--help")
 
 

@@ -33,6 +33,7 @@ def measured(tmp_path_factory, prefect_server):
     return data, folder / "a", done
 
 
+@pytest.mark.long
 def test_every_size_is_compared_at_equal_numbers_and_at_equal_bits(measured):
     """Beside as many principal components; the probe also reads all pixels."""
     _, _, done = measured
@@ -47,6 +48,7 @@ def test_every_size_is_compared_at_equal_numbers_and_at_equal_bits(measured):
     assert all(0 <= float(row["accuracy"]) <= 1 for row in rows)
 
 
+@pytest.mark.long
 def test_principal_components_have_the_error_that_they_have_anywhere(measured):
     """That of a projection of the test images on the first singular vectors of the train images."""
     data, _, done = measured
@@ -61,6 +63,7 @@ def test_principal_components_have_the_error_that_they_have_anywhere(measured):
         assert row["psnr"] == pytest.approx(-10 * np.log10(error), abs=1e-4)
 
 
+@pytest.mark.long
 def test_a_run_leaves_a_figure_a_table_and_a_sentence(measured):
     """The sentence says at which sizes the network is better, and by how much."""
     _, _, done = measured

@@ -148,7 +148,9 @@ def read_plainly(text, skipped):
     return np.array([[float(cell) for cell in row] for row in rows[skipped:]])
 
 
-@pytest.mark.parametrize("start", range(0, 3000, 1000))
+@pytest.mark.parametrize(
+    "start", [0, *(pytest.param(start, marks=pytest.mark.long) for start in (1000, 2000))]
+)
 def test_damage_is_refused_or_changes_what_every_reader_sees(tmp_path, start):
     """Never a traceback, and never other pixels than a plain reader finds in the same text."""
     accepted = 0

@@ -96,6 +96,7 @@ def test_variables_that_change_nothing_are_left_alone():
     assert {name: found["left"][name] for name in harmless} == harmless
 
 
+@pytest.mark.long
 def test_a_process_that_has_imported_tensorflow_with_such_a_variable_is_refused():
     """It cannot be undone; one line says what to do."""
     code = (

@@ -319,7 +319,7 @@ def test_a_machine_that_died_needs_nothing_but_a_new_start(served, straight, tmp
     assert not {"RUNNING", "PENDING"} & set(served.states())
 
 
-@pytest.mark.parametrize("status", [204, 404])
+@pytest.mark.parametrize("status", [204, pytest.param(404, marks=pytest.mark.slow)])
 def test_a_failed_run_calls_a_webhook(run_flow, tmp_path, status):
     """And says in the log what to do; the URL, which may contain a secret, stays out of it."""
     webhook = Webhook(status)
