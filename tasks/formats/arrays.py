@@ -8,6 +8,7 @@ import contextlib
 import math
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,7 +241,8 @@ def array_header(path: Path, member: str | None = None) -> StoredArray:
     Raises:
         DataError: If it is none.
     """
-    with opened(path, member) as file:
+    with opened(path, member) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that Python 2 has written it
         counted = _Counted(file)
         try:
             version = np.lib.format.read_magic(counted)

@@ -14,6 +14,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,7 +22,7 @@ import pyarrow as pa
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from tasks.formats.errors import DataError
+from tasks.formats.errors import DataError, refusing_damage
 
 MAGIC = {
     b"\x1f\x8b": "gzip",
@@ -51,6 +52,11 @@ ASIDE = re.compile(
     re.IGNORECASE,
 )
 """Files that come along in an archive and hold no images."""
+OF_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error)
+OF_STREAMS: tuple[type[Exception], ...] = (
+    EOFError, lzma.LZMAError, zlib.error, IsalError, *OF_ZIP,  # type: ignore[assignment]
+)  # fmt: skip
+"""What the libraries raise at damage."""
 
 
 @contextlib.contextmanager
@@ -154,10 +160,8 @@ def _archive(path: Path, stack: contextlib.ExitStack) -> zipfile.ZipFile:
             f"{path}: it is a zip archive of too many files to be read as it is.",
             "Unpack it (unzip) and give its folder.",
         )
-    try:
+    with refusing_damage(partial(_damaged, path, "zip"), *OF_ZIP):
         return stack.enter_context(zipfile.ZipFile(path))
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise _damaged(path, "zip", error) from error
 
 
 def _directory_size(path: Path) -> int:
@@ -182,10 +186,8 @@ def _member(
             f"{path}: the file in this zip archive ({chosen.filename}) is encrypted.",
             "Unpack it with its password (unzip) and give what comes out.",
         )
-    try:
+    with refusing_damage(partial(_damaged, path, "zip"), *OF_ZIP):
         return cast("BinaryIO", stack.enter_context(archive.open(chosen)))
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise _damaged(path, "zip", error) from error
 
 
 def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -245,15 +247,8 @@ class _Guarded(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
         """Read what comes next into `buffer`; return how much that was."""
-        try:
+        with refusing_damage(partial(_damaged, self._path, self._kind), *OF_STREAMS):
             read: int = self._source.readinto(buffer)  # type: ignore[attr-defined]
-        except (EOFError, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, ValueError,
-                zlib.error, IsalError) as error:  # type: ignore[misc]  # fmt: skip
-            raise _damaged(self._path, self._kind, error) from error
-        except OSError as error:
-            if error.errno is not None:  # of the disk, which may answer another time
-                raise
-            raise _damaged(self._path, self._kind, error) from error
         self._count += read
         if self._count > self._limit:
             raise DataError(

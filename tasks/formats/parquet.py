@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from autoencoders.images.shape import Sides
-from tasks.formats.errors import DataError
+from tasks.formats.errors import DataError, refusing_damage
 from tasks.formats.image_file import ImageFile, Part
 from tasks.formats.label_arrays import label_values, word_labels
 from tasks.formats.layouts import Layout, layout_of, plain
@@ -111,25 +113,22 @@ def _pictures(path: Path, columns: Columns, count: int, image: Sides) -> ImageFi
 
 
 def _schema(path: Path) -> tuple[pa.Schema, int]:
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.schema_arrow, file.metadata.num_rows
-    except pa.ArrowException as error:
-        raise _damaged(path, error) from error
+    with _refusing_damage(path), pq.ParquetFile(path) as file:
+        return file.schema_arrow, file.metadata.num_rows
 
 
 def _batches(path: Path, columns: Columns, rows: int) -> Iterator[pa.RecordBatch]:
     wanted = [*columns.pixels, *([columns.label] if columns.label is not None else [])]
-    try:
-        # Through a buffer: else whole columns of a row group, of which a file may have only one
-        with pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
-            yield from file.iter_batches(rows, columns=wanted, use_threads=True)
-    except pa.ArrowException as error:
-        raise _damaged(path, error) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise _damaged(path, error) from error
+    # Through a buffer: else whole columns of a row group, of which a file may have only one
+    with (
+        _refusing_damage(path),
+        pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file,
+    ):
+        yield from file.iter_batches(rows, columns=wanted, use_threads=True)
+
+
+def _refusing_damage(path: Path) -> AbstractContextManager[None]:
+    return refusing_damage(partial(_damaged, path), pa.ArrowException)
 
 
 def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -1,0 +1,185 @@
+"""Good files of every form with some bytes changed: refused with advice, or read as others do."""
+
+import contextlib
+import csv
+import gzip
+import io
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from autoencoders.errors import PipelineError
+from tests.forms import FORMS, SIDE, SPLITS, Form, content, ingested, inspected
+
+WIDTH = SIDE * SIDE
+CHANGES = ("flip", "delete", "insert", "repeat", "cut", "zero")
+LONGEST = 300
+"""Bytes that one change concerns at most."""
+Change = tuple[str, float, int, bytes]
+"""What, where as a share of the file, of how many bytes, and new ones."""
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(CHANGES),
+        st.floats(0, 1, exclude_max=True),
+        st.integers(1, LONGEST),
+        st.one_of(
+            st.binary(min_size=1, max_size=8),
+            st.sampled_from([b",", b"\n", b'"', b"-", b".", b"e9", b"nan", b"256", b"\0", b" "]),
+        ),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def changed(data: bytes, change: Change) -> bytes:
+    """Return the content of a file with one change."""
+    what, share, length, new = change
+    at = int(share * len(data))
+    match what:
+        case "flip":
+            return data[:at] + bytes([data[at] ^ new[0]]) + data[at + 1 :] if data else data
+        case "delete":
+            return data[:at] + data[at + length :]
+        case "insert":
+            return data[:at] + new + data[at:]
+        case "repeat":
+            return data[:at] + data[max(0, at - length) : at] + data[at:]
+        case "cut":
+            return data[:at]
+    return data[:at] + bytes(len(data[at : at + length])) + data[at + length :]
+
+
+def read_text(separator: str) -> Callable[[Path, str], np.ndarray]:
+    """Return a reader of the two tables as Python's own reader reads them."""
+
+    def read(folder: Path, split: str) -> np.ndarray:
+        text = (folder / f"{split}_data.csv").read_bytes().decode("latin-1")
+        rows = csv.reader(io.StringIO(text, newline=None), delimiter=separator)
+        return np.array([[float(cell) for cell in row] for row in rows if any(map(str.strip, row))])
+
+    return read
+
+
+def read_idx(unpack: Callable[[bytes], bytes], ending: str) -> Callable[[Path, str], np.ndarray]:
+    """Return a reader of MNIST's files."""
+
+    def read(folder: Path, split: str) -> np.ndarray:
+        name = {"train": "train", "test": "t10k"}[split]
+        data = unpack((folder / f"{name}-images-idx3-ubyte{ending}").read_bytes())
+        return np.frombuffer(data, np.uint8, offset=16).reshape(-1, WIDTH)
+
+    return read
+
+
+def read_parquet(folder: Path, split: str) -> np.ndarray:
+    """Read the columns of pixels."""
+    table = pq.read_table(folder / f"{split}.parquet")
+    return np.stack([column.to_numpy() for column in table.columns[:-1]], axis=1)
+
+
+def read_pictures(folder: Path, split: str) -> np.ndarray:
+    """Read every picture that is none of the broken ones, in the order of their paths."""
+    found = []
+    for path in sorted(folder.glob(f"{split}/*/*")):
+        with contextlib.suppress(OSError, SyntaxError, ValueError):
+            found.append(np.asarray(Image.open(path)).reshape(WIDTH))
+    return np.array(found)
+
+
+READERS: dict[str, Callable[[Path, str], np.ndarray]] = {
+    "the reference": read_text(","),
+    "semicolons": read_text(";"),
+    "tabs": read_text("\t"),
+    "pipes": read_text("|"),
+    "quotes": read_text(","),
+    "IDX (": read_idx(bytes, ""),
+    "IDX, gzipped": read_idx(gzip.decompress, ".gz"),
+    "one .npz": lambda folder, split: np.load(folder / "mnist.npz")[f"x_{split}"].reshape(
+        -1, WIDTH
+    ),
+    "a .npy": lambda folder, split: np.rint(
+        np.load(folder / f"x_{split}.npy").reshape(-1, WIDTH) * 255
+    ),
+    "Parquet": read_parquet,
+    "PNG": read_pictures,
+}
+"""By the beginning of its name, how others read a form."""
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """Return a function that returns the files of a form, what `--data` takes of them, and what
+    was recognised in them."""
+    made: dict[str, tuple[Path, str, dict]] = {}
+
+    def files(form: Form) -> tuple[Path, str, dict]:
+        if form.name not in made:
+            folder = tmp_path_factory.mktemp("good") / "data"
+            folder.mkdir()
+            taken = str(form.write(folder).relative_to(folder))
+            found = inspected(ingested(folder / taken, reading=form.reading))
+            made[form.name] = folder, taken, found
+        return made[form.name]
+
+    return files
+
+
+def check(good, form: Form, which: float, some: list[Change]) -> None:
+    """Change one file of a form, and read it."""
+    origin, taken, before = good(form)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "data"
+        shutil.copytree(origin, folder)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        file = files[int(which * len(files))]
+        for change in some:
+            file.write_bytes(changed(file.read_bytes(), change))
+        try:
+            made = ingested(folder / taken, reading=form.reading)
+        except PipelineError as error:
+            assert any(path.name in error.problem for path in (folder, *files))
+            assert error.advice
+            return
+        found = inspected(made)
+        tables = {split: content(made / f"{split}.parquet") for split in SPLITS}
+        for split, (pixels, labels) in tables.items():
+            assert found["read"].get(split, len(pixels)) >= 0
+            assert labels is None or len(labels) == len(pixels)
+        reader = next((read for name, read in READERS.items() if form.name.startswith(name)), None)
+        if reader is None or any(found[key] != before[key] for key in ("decisions", "shape")):
+            return  # it has become another form, and says so
+        for split, (pixels, _) in tables.items():
+            assert np.array_equal(pixels, reader(folder, split)), (split, some)
+
+
+@settings(
+    max_examples=150, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+@given(st.sampled_from(FORMS), st.floats(0, 1, exclude_max=True), changes)
+def test_changed_files_are_refused_or_read_as_others_read_them(good, form, which, some):
+    """Never a traceback, and never other pixels than a plain reader finds in the same file."""
+    check(good, form, which, some)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_many_changed_files_are_refused_or_read_as_others_read_them(good, form):
+    """The same for every form, with other changes each time; some minutes for all of them."""
+
+    @settings(max_examples=300, deadline=None, database=None,
+              suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
+    @given(st.floats(0, 1, exclude_max=True), changes)
+    def changes_of(which: float, some: list[Change]) -> None:
+        check(good, form, which, some)
+
+    changes_of()
