@@ -91,7 +91,8 @@ def damage(rng, root):
     change = rng.choice([*REPLACE, *CHANGE, None])
     with contextlib.suppress(OSError, ValueError):  # not every change can be made everywhere
         if change in CHANGE:
-            change(rng, path)
+            if path.is_file():  # a pipe that was put there would never answer
+                change(rng, path)
         else:
             delete(path)
             if change is not None:
