@@ -34,6 +34,7 @@ OF_KILLS = (
     r"Process for flow run .* exited with status code: -?\d+",
     r"Reported flow run .* as crashed",
     r"ConnectError|ConnectTimeout|ReadError|RemoteProtocolError|All connection attempts failed",
+    r"ConnectionClosedError",  # of the worker, which listens for cancellations
 )
 """What the log says after a kill, and only then."""
 OF_LOAD = (r"database is locked", r"503 Service Unavailable")
