@@ -31,9 +31,10 @@ OF_KILLS = (
     r"Crash detected! Execution was aborted",
     r"Crashed\('Execution was aborted",
     r"ended as Crashed",
-    r"Process for flow run .* exited with status code: -?\d+",
+    r"Process (?:for flow run .* )?exited with status code: -?\d+",
     r"Reported flow run .* as crashed",
     r"ConnectError|ConnectTimeout|ReadError|RemoteProtocolError|All connection attempts failed",
+    r"Service 'EventsWorker' failed to process item",
     r"ConnectionClosedError",  # of the worker, which listens for cancellations
 )
 """What the log says after a kill, and only then."""
