@@ -415,13 +415,18 @@ def test_a_dot_is_the_current_folder(project):
 
 
 @pytest.mark.parametrize("below", ["", pytest.param("x/y", marks=pytest.mark.slow)])
-def test_a_file_as_artifacts_is_refused_in_one_line(said, tmp_path, below):
+def test_a_file_as_artifacts_is_refused_in_one_line(project, said, tmp_path, below):
     """By every command, before anything is written."""
     (tmp_path / "file").write_text("mine")
-    for command in (["runs"], ["verify"], ["gc", "--keep-last", 1, "--dry-run"], ["plan"]):
-        error = said(*command, "--artifacts", tmp_path / "file" / below, fails=True)
-        assert error.startswith(f"{tmp_path}/file: expected a folder, found a file. ")
+    where = ("--artifacts", tmp_path / "file" / below)
+    expected = f"{tmp_path}/file: expected a folder, found a file. "
+    for command in (["verify"], ["gc", "--keep-last", 1, "--dry-run"], ["plan"]):
+        error = said(*command, *where, fails=True)
+        assert error.startswith(expected)
         assert "\n" not in error
+    error = project.run("cli.py", "runs", *where, code=1).strip()
+    assert error.startswith(f"error: {expected}")
+    assert "\n" not in error
 
 
 def test_a_run_is_saved_outside_of_the_artifacts(project, said, tmp_path):

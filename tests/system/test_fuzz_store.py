@@ -211,14 +211,14 @@ def test_a_few_random_damages_are_survived(toy_store, number, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(1800)
 def test_random_damages_are_survived(toy_store, number, tmp_path, capsys):
     """No traceback, no wrong digest; the run that follows succeeds."""
     fuzz_toy(range(200), toy_store, number, tmp_path, capsys)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(1800)
 def test_random_damages_to_the_main_job_are_survived(prefect_server, tmp_path, capsys):
     """Its results are the same bytes as before."""
     from flows.full import full
