@@ -95,13 +95,17 @@ def _require_plain_tensorflow(tf: Any) -> None:
     tf.config.optimizer.set_jit(False)
     # Off, all of them, unless somebody has chosen otherwise
     options = tf.config.optimizer.get_experimental_options()
-    changed = [name for name, on in options.items() if on]
-    if ONEDNN and not _pywrap_util_port.IsMklEnabled():
-        changed.append("oneDNN switched off (it was imported before this pipeline)")
-    if changed:
+    if changed := [name for name, on in options.items() if on]:
         raise PipelineError(
-            f"TensorFlow was set up otherwise in this process: {', '.join(changed)}.",
-            "Restart the process (in a notebook, the kernel) and run again.",
+            f"Options of TensorFlow's optimizer were set in this process: {', '.join(changed)}.",
+            "Restart the process (in a notebook, the kernel), and run again without setting them.",
+        )
+    if ONEDNN and not _pywrap_util_port.IsMklEnabled():
+        raise PipelineError(
+            "TensorFlow was imported in this process before this pipeline set it up, and so "
+            "computes without oneDNN, as it does by itself on some processors.",
+            "Restart the process (in a notebook, the kernel), and set TF_ENABLE_ONEDNN_OPTS=1 in "
+            "its environment before TensorFlow is imported.",
         )
 
 

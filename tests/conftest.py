@@ -11,11 +11,14 @@ from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_setting
 from prefect.testing.utilities import prefect_test_harness
 
 from tasks.resolve import resolve_threads
-from tasks.runtime import import_tensorflow
+from tasks.runtime import import_tensorflow, neutralise_environment
 from tests.support import HOME
 
 # Where the tests run in the background of a script, Ctrl-C is ignored, and by all children too
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Test modules import TensorFlow, which decides then whether it computes with oneDNN: on processors
+# without AVX-512 it would not
+neutralise_environment()
 # A training of the machine's owner must not stop the tests, nor they each other
 os.environ["AUTOENCODERS_TRAININGS"] = "64"
 

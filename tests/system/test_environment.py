@@ -15,6 +15,7 @@ import matplotlib
 import pytest
 from fontTools.ttLib import TTFont
 
+from tasks.runtime import ONEDNN
 from tests.support import HOME, write_dataset
 
 ROWS = [
@@ -126,6 +127,40 @@ def test_a_process_that_computes_with_other_threads_is_refused():
 
     assert done.returncode == 1
     assert "with other than 2 threads" in done.stderr
+
+
+def first_imported(onednn: str, then: str = "pass") -> subprocess.CompletedProcess[str]:
+    """Set up TensorFlow in a process that has imported it already, as a notebook may have."""
+    code = (
+        f"import os; os.environ['TF_ENABLE_ONEDNN_OPTS'] = '{onednn}'; import tensorflow as tf; "
+        f"{then}; from tasks.runtime import import_tensorflow; import_tensorflow(1, print)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=HOME, env=PLAIN, capture_output=True, text=True
+    )
+
+
+@pytest.mark.skipif(not ONEDNN, reason="TensorFlow has no oneDNN here")
+def test_a_process_without_onednn_is_refused_with_advice_that_helps():
+    """As it is by itself on processors without AVX-512."""
+    refused = first_imported("0", "del os.environ['TF_ENABLE_ONEDNN_OPTS']")
+    followed = first_imported("1")
+
+    assert refused.returncode == 1
+    assert "computes without oneDNN" in refused.stderr
+    assert "set TF_ENABLE_ONEDNN_OPTS=1 in its environment before" in refused.stderr
+    assert followed.returncode == 0, followed.stderr
+
+
+def test_options_of_the_optimizer_are_refused_and_switches_undone():
+    """The optimizer is TensorFlow's, which rewrites graphs."""
+    options = "tf.config.optimizer.set_experimental_options({'layout_optimizer': True})"
+    switches = "tf.config.run_functions_eagerly(True); tf.config.optimizer.set_jit(True)"
+    refused, undone = first_imported("1", options), first_imported("1", switches)
+
+    assert refused.returncode == 1
+    assert "optimizer were set in this process: layout_optimizer." in refused.stderr
+    assert undone.returncode == 0, undone.stderr
 
 
 @pytest.fixture(scope="module")
