@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -14,6 +15,10 @@ from websockets.sync.client import connect
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which(
     "google-chrome")  # fmt: skip
 STARTUP_SECONDS = 60
+AXE = Path(os.environ.get("AXE", "node_modules/axe-core/axe.min.js"))
+"""The accessibility checker: `npm install axe-core`, or where this variable says it is."""
+WINDOWS = [(width, dark) for width in (390, 1100) for dark in (False, True)]
+"""A phone and a desktop, by day and by night."""
 
 
 class Browser:
@@ -90,6 +95,21 @@ class Browser:
                 if not url.startswith("data:"):
                     found.append(url)
         return found[1:]  # the first is the page itself
+
+    def faults(self, page: Path, *, width: int, dark: bool) -> list[str]:
+        """Open a page and return what is wrong with it: complaints, what is wider than the window,
+        and what the accessibility checker finds, where it is installed."""
+        self.show(page, width=width, dark=dark)
+        found = self.complaints()
+        wide = self.run("document.documentElement.scrollWidth")
+        if wide > width:
+            found.append(f"{wide} pixels wide")
+        if AXE.exists():
+            self.send("Page.setBypassCSP", enabled=True)
+            self.run(f"{AXE.read_text()};0")
+            rules = "one.violations.map(each => each.id + ': ' + each.nodes[0].html)"
+            found += self.run(f"axe.run().then(one => {rules})")
+        return found
 
     def picture(self, path: Path) -> None:
         """Write a picture of the whole page."""

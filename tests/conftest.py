@@ -12,6 +12,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from tasks.resolve import resolve_threads
 from tasks.runtime import import_tensorflow, neutralise_environment
+from tests.browser import CHROMIUM, Browser
 from tests.support import HOME
 
 # Where the tests run in the background of a script, Ctrl-C is ignored, and by all children too
@@ -61,6 +62,16 @@ def server_environment(prefect_server) -> dict[str, str]:
     from prefect.settings import PREFECT_API_URL
 
     return {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value(), "DO_NOT_TRACK": "1"}
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    """A headless Chromium with a profile of its own."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    found = Browser(tmp_path_factory.mktemp("chromium"))
+    yield found
+    found.close()
 
 
 @pytest.fixture

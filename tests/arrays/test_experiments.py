@@ -15,6 +15,7 @@ from autoencoders.experiments.search import FIRST, Search
 from autoencoders.figures.pareto import pareto
 from autoencoders.report.experiment_page import experiment_page
 from autoencoders.settings import REFERENCE, apply_preset
+from tests.browser import WINDOWS
 
 
 def test_a_grid_is_every_combination_of_its_values():
@@ -223,21 +224,34 @@ def test_the_figure_draws_a_front_per_noise():
     assert {"1: steps=1", "2: steps=9", "chosen"} <= set(named)
 
 
-def test_the_page_of_an_experiment_shows_every_point_and_trusts_no_text():
-    """Numbers are sorted as numbers; what is called like markup is shown as text; nothing is
-    asked of any network."""
+@pytest.fixture
+def page():
+    """The page of an experiment in which something is called like markup."""
     row = {"point": 2, "state": "chosen", "rate": "<b>", "PSNR (dB)": 18.123, "± seeds": None,
            "cost (CPU s)": 1234.5, "test PSNR": None, "note": ""}  # fmt: skip
     facts = {
         "what": "Experiment on <data>", "headline": "Which is best", "conclusions": ["Point 2."],
         "doubts": [], "points": [row], "chosen": [2], "convention": "", "commands": ["python"],
     }  # fmt: skip
-    html = experiment_page(facts, "data:image/png;base64,AA")
+    return experiment_page(facts, "data:image/png;base64,AA")
 
-    assert "<b>" not in html
-    assert "&lt;data&gt;" in html
-    assert '<td class="number" data-value="1234.5">1,234.5</td>' in html
-    assert '<td class="number" data-value="">-</td>' in html
-    assert '<tr class="ours"><th scope="row" data-value="2">' in html
-    assert "http:" not in html
-    assert "https:" not in html
+
+def test_the_page_of_an_experiment_shows_every_point_and_trusts_no_text(page):
+    """Numbers are sorted as numbers; what is called like markup is shown as text; nothing is
+    asked of any network."""
+    assert "<b>" not in page
+    assert "&lt;data&gt;" in page
+    assert '<td class="number" data-value="1234.5">1,234.5</td>' in page
+    assert '<td class="number" data-value="">-</td>' in page
+    assert '<tr class="ours"><th scope="row" data-value="2">' in page
+    assert "http:" not in page
+    assert "https:" not in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
+def test_a_browser_shows_an_experiment_without_complaint(page, browser, tmp_path, width, dark):
+    """On a desktop and on a phone: no message, no request, nothing wider than the window."""
+    (tmp_path / "experiment.html").write_text(page)
+
+    assert browser.faults(tmp_path / "experiment.html", width=width, dark=dark) == []

@@ -13,6 +13,7 @@ from flows.advice import USER_ERRORS, in_words, read_in
 from tasks.engine.journal import unfinished_runs
 from tasks.engine.published import finished_runs
 from tasks.engine.store import Store
+from tests.browser import WINDOWS
 from tests.support import (
     IN_PROCESS,
     METHODS,
@@ -206,6 +207,19 @@ def test_compare_writes_a_page(project, said, tmp_path):
     assert html.count("<script") == 1
     assert html.count('<img src="data:image/png') == 7
     assert re.findall(r'(?:src|href)="(?!data:)', html) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
+def test_a_browser_shows_a_comparison_without_complaint(
+    project, said, browser, tmp_path, width, dark
+):
+    """On a desktop and on a phone: no message, no request, nothing wider than the window."""
+    names = [record.name for record in finished_runs(Store(project.folder / "artifacts"))[:2]]
+    page = tmp_path / "compared.html"
+    said("compare", *names, names[0], "--html", page)
+
+    assert browser.faults(page, width=width, dark=dark) == []
 
 
 def test_any_number_of_runs_is_compared(project, tmp_path, capsys):

@@ -1,8 +1,6 @@
 """The page of a run, as its stage makes it and as a browser shows it."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,11 +18,9 @@ from tasks.engine.handles import Output
 from tasks.formats.data_uri import png_uri
 from tasks.formats.tables import write_table
 from tasks.report import report
-from tests.browser import CHROMIUM, Browser
+from tests.browser import WINDOWS
 
 HOSTILE = "<script>alert(1)</script>"
-AXE = os.environ.get("AXE", "node_modules/axe-core/axe.min.js")
-"""The accessibility checker: `npm install axe-core`, or where this variable says it is."""
 COUNT, LEVELS = 12, [0.25, 0.5, 1.0]
 RNG = generator(0, "test of the report")
 
@@ -138,30 +134,13 @@ def test_a_step_that_reads_nothing_is_drawn():
     assert lineage_drawing({"make": []}, []).count("<rect") == 1
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A browser with a profile of its own."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed")
-    found = Browser(tmp_path_factory.mktemp("chromium"))
-    yield found
-    found.close()
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [390, 1100])
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_a_browser_shows_the_page_without_complaint(tmp_path, browser, width, dark):
     """On a desktop and on a phone: no message, no request, nothing wider than the window."""
-    browser.show(made(tmp_path / "run", name=HOSTILE), width=width, dark=dark)
+    page = made(tmp_path / "run", name=HOSTILE)
 
-    assert browser.complaints() == []
-    assert browser.run("document.documentElement.scrollWidth") <= width
-    if Path(AXE).exists():
-        browser.send("Page.setBypassCSP", enabled=True)
-        browser.run(f"{Path(AXE).read_text()};0")
-        found = browser.run("axe.run().then(one => one.violations.map(each => each.id))")
-        assert found == []
+    assert browser.faults(page, width=width, dark=dark) == []
 
 
 @pytest.mark.slow
