@@ -95,7 +95,7 @@ class Reader:
             if not name.startswith(("data/sample/", "tests/")):
                 (self.project / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(HOME / name, self.project / name)
-        write_dataset(self.project / "data" / "sample", side=28)
+        write_dataset(self.project / "data" / "sample", test=100, side=28)  # enough to decide on
         write_dataset(folder / "data", side=28)
         (self.project / ".venv").symlink_to(sys.prefix)
         for name in ("requirements.lock", "requirements-mlflow.lock", "pyproject.toml"):
@@ -233,7 +233,7 @@ def test_the_commands_of_a_model_registry_run_as_written(reader):
     found = blocks("docs/operations.md")
     first = next(number for number, block in enumerate(found) if "make mlflow" in block)
     reader.read(found[0])
-    reader.run("autoencoders retrain --preset quick --retrain.images 20")
+    reader.run("autoencoders retrain --preset quick")
     said = reader.read(found[first])
     assert re.search(r"is up to date; new there: \S+-quick\.\nThe champion is \S+-quick\.", said)
 
