@@ -218,7 +218,7 @@ def test_the_server_commands_of_operations_run_as_written(reader):
     reader.read(found[last])
 
     assert "is on" in reader.read("make deploy")
-    listed = reader.read("prefect flow-run ls --limit 50")
+    listed = reader.read("COLUMNS=200 prefect flow-run ls --limit 50")
     assert "COMPLETED" in listed
     assert "http://127.0.0.1:" in reader.read("prefect deployment run full/quick")
     assert reader.logged().count("Ctrl-C stops it") == 1
