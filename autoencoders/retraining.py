@@ -13,30 +13,30 @@ class RetrainSettings(SettingsGroup):
 
     margin: Annotated[float, Field(ge=0, le=20)] = 0.1
     """By how many dB of PSNR a challenger must be better than the champion, at the lower end of the
-    95 % interval of its gain. It is never less than the preset's networks differ by from one seed
-    to another."""
+    95 % interval of its gain. The margin is never smaller than the variation of the preset's
+    networks between seeds."""
 
     tolerance: Annotated[float, Field(ge=0, le=20)] = 0.1
     """By how many dB of PSNR it may be worse, at the lower end of the interval, for a class, at
     noise a fifth weaker or a fourth stronger, and on the test images of the champion."""
 
     images: Annotated[int, Field(ge=20, le=1_000_000)] = 100
-    """How many images the two are compared on at least, all of which neither has seen; fewer are a
-    refusal."""
+    """Minimum number of test images, seen by neither network, for a comparison; with fewer, the
+    challenger is refused."""
 
     start: Literal["fresh", "champion"] = "fresh"
-    """Where the weights of a challenger start: fresh draws them, champion goes on from those of the
-    champion."""
+    """Initial weights of a challenger: fresh draws random ones, champion continues from those of
+    the champion."""
 
     drift: Literal["stop", "warn"] = "stop"
     """What happens if the data have drifted from those of the champion: stop trains nothing, warn
-    goes on."""
+    continues."""
 
     psi: Annotated[float, Field(gt=0, le=10)] = 0.2
-    """Population stability index from which on data have drifted."""
+    """Population stability index above which data count as drifted."""
 
     ks: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Distance of Kolmogorov and Smirnov from which on data have drifted."""
+    """Kolmogorov-Smirnov distance above which data count as drifted."""
 
     baseline: Literal["warn", "refuse"] = "warn"
     """What happens to a challenger that is worse than the best linear map from noisy to clean

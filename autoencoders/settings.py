@@ -25,8 +25,8 @@ PresetName: TypeAlias = Literal["reference", "seed", "quick", "fast", "best"]
 class ImageSettings(SettingsGroup):
     """What one image is: its shape, and which values mean black and white.
 
-    All of it is found by looking at the train and test images together; a field that is set takes
-    precedence.
+    By default, all of it is inferred from the train and test images together; fields that are set
+    take precedence.
     """
 
     height: Annotated[int | None, Field(ge=4, le=4096)] = None
@@ -39,8 +39,8 @@ class ImageSettings(SettingsGroup):
     """Channels per pixel: 1 for greyscale, 3 for colour."""
 
     black: float | None = None
-    """The value in the file that means black; together with `white`. A black above white inverts
-    the images."""
+    """The value in the file that means black; set it together with `white`. A black above white
+    inverts the images."""
 
     white: float | None = None
     """The value in the file that means white, e.g. 255, 1 or 16."""
@@ -55,10 +55,10 @@ class ImageSettings(SettingsGroup):
 
 
 class ReadingSettings(SettingsGroup):
-    """How files are read, where looking at them is not enough; auto looks."""
+    """How files are read, if it cannot be inferred from their content, as auto does."""
 
     header: Literal["auto", "yes", "no"] = "auto"
-    """Whether a table begins with a line of column names."""
+    """Whether a table begins with a header line of column names."""
 
     label: Literal["auto", "first", "last", "none"] = "auto"
     """Which column of a table of images holds the label."""
@@ -70,17 +70,17 @@ class ReadingSettings(SettingsGroup):
     """What a row of a table is: one image, or, in a transposed table, one pixel of all images."""
 
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the images that become test images where only one set is given.
-    The side of an image follows from the seed and its content alone: more images move none, and
-    equal images stay on one side."""
+    """Share of the images that become test images if only a single set is given.
+    The split depends only on the seed and the content of each image: adding images moves no other
+    image, and identical images stay together."""
 
     accept: tuple[Literal["alike", "outside"], ...] = ()
-    """What is otherwise refused: alike takes train images that are all the same, outside clips
-    pixel values that lie outside the range."""
+    """What to accept that is otherwise refused: alike accepts train images that are all identical,
+    outside clips pixel values that lie outside the range."""
 
 
 class InputSettings(SettingsGroup):
-    """How images are read that are not trained on; the defaults look."""
+    """How images are read that are not trained on; by default, this is inferred."""
 
     image: ImageSettings = ImageSettings()
     reading: ReadingSettings = ReadingSettings()
@@ -111,14 +111,14 @@ class EvaluationSettings(SettingsGroup):
     """How all methods are measured on the test images."""
 
     images: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
-    """Test images on which slow methods are scored, drawn by chance; all if there are fewer."""
+    """Number of random test images on which slow methods are scored; all if there are fewer."""
 
     curve_images: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    """Test images on which every method is scored at other noise factors, with clipped and with
-    unclipped noise, drawn by chance; all if there are fewer."""
+    """Number of random test images on which every method is scored at other noise factors, with
+    clipped and with unclipped noise; all if there are fewer."""
 
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    """Draws of the test images on which the 95 % intervals rest."""
+    """Bootstrap resamples of the test images for the 95 % intervals."""
 
 
 class Settings(SettingsGroup):
@@ -174,7 +174,7 @@ FAST = Settings(
     denoiser=DenoiserSettings(fresh_noise=True, network="unet"),
     residual=ResidualSettings(width=32, inner_width=96),
 )
-"""As good as the reference for a small part of its cost; docs/recipes.md has the figures."""
+"""As good as the reference at a fraction of its cost; docs/recipes.md has the figures."""
 
 BEST = Settings(
     training=TrainingSettings(

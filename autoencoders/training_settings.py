@@ -16,79 +16,78 @@ class TrainingSettings(SettingsGroup):
     """Number of passes over the training images."""
 
     steps: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
-    """Number of training steps, in as many epochs as they take; 0 leaves the length to `epochs`."""
+    """Number of training steps, over as many epochs as needed; 0 means that `epochs` applies."""
 
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     """Images per training step."""
 
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the training images held out for validation; the test images are never used for
-    it."""
+    """Share of the training images held out for validation; test images are never used for that."""
 
     optimizer: Literal["rmsprop", "adamw", "muon"] = "rmsprop"
-    """What turns gradients into steps: rmsprop with Keras's defaults, adamw, or muon, which is Muon
-    for the kernels of convolutions and Adam for all else."""
+    """Optimiser: rmsprop with Keras's defaults, adamw, or muon, which is Muon for convolution
+    kernels and Adam for everything else."""
 
     learning_rate: Annotated[float, Field(ge=1e-9, le=1)] = 0.001
-    """Learning rate, at its highest; usual are 0.001 for rmsprop and adamw, and 0.01 for muon."""
+    """Peak learning rate; typically 0.001 for rmsprop and adamw, and 0.01 for muon."""
 
     schedule: Literal["constant", "cosine", "linear"] = "constant"
-    """What becomes of the learning rate: it stays, or falls to 0 at the end of the training along a
-    cosine or a line."""
+    """Schedule of the learning rate: constant, or a cosine or linear decay to 0 at the end of the
+    training."""
 
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the training over which the learning rate rises from 0 at first."""
+    """Share of the training over which the learning rate warms up from 0."""
 
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the weights that each step takes off, in units of the learning rate."""
+    """Share of the weights that each step subtracts, in units of the learning rate."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Compute dtype of training. auto picks bfloat16 on machines with hardware support for it and
     float32 on all others, where bfloat16 takes several times as long."""
 
     threads: Annotated[int, Field(ge=0, le=4096)] = 0
-    """Threads per operation; 0 takes one per core that the process may use. The number decides the
+    """Threads per operation; 0 takes one per core that the process may use. The number affects the
     last bits of sums, so only equal numbers give equal bytes."""
 
     keep: Literal["last", "best"] = "last"
     """Which weights are kept: those after the last epoch, as in the course, or those after the
-    epoch with the least validation loss, the earliest one if several are equal."""
+    epoch with the lowest validation loss, the earliest such epoch if there are ties."""
 
 
 class AutoencoderSettings(SettingsGroup):
-    """What is special about training the plain autoencoder."""
+    """Settings that apply only to the plain autoencoder."""
 
     network: Literal["reference", "residual", "bottleneck"] = "reference"
     """Its network: that of the course; residual blocks around a code of height / 4 x width / 4 x
-    `residual.inner_width` numbers; or the same around a code of `code_size` numbers."""
+    `residual.inner_width` values; or the same around a code of `code_size` values."""
 
     code_size: Annotated[int, Field(ge=1, le=65_536)] = 64
-    """Numbers in the code of the network `bottleneck`: what it keeps of an image."""
+    """Size of the latent code of the network `bottleneck`, in values."""
 
 
 class DenoiserSettings(SettingsGroup):
-    """What is special about training the denoiser."""
+    """Settings that apply only to the denoiser."""
 
     fresh_noise: bool = False
     """Whether the training images get new noise in every epoch instead of noise drawn once, which
-    a network can memorise. Validation and test images keep the noise drawn once. Needs noise of
-    kind gaussian."""
+    a network can memorise. Validation and test images keep the noise drawn once. Requires
+    gaussian noise."""
 
     noise_spread: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """How far the fresh noise of a training image may be from `noise.factor`: each image has a
-    strength of its own, drawn evenly from this range. 0 gives all the same."""
+    """How far the fresh noise of a training image may deviate from `noise.factor`: the strength is
+    drawn for each image, uniformly from this range. 0 gives all images the same strength."""
 
     network: Literal["reference", "unet"] = "reference"
-    """Its network: that of the course, or residual blocks with a connection that skips the middle;
-    `residual` has the sizes."""
+    """Its network: that of the course, or residual blocks with a skip connection; `residual` has
+    the sizes."""
 
     @model_validator(mode="after")
     def _only_fresh_noise_has_a_spread(self) -> "DenoiserSettings":
         if self.noise_spread and not self.fresh_noise:
             raise ValueError(
-                "`noise_spread` is of noise that is drawn anew in every epoch, but `fresh_noise` "
-                f"is off and `noise_spread` is {self.noise_spread:g}; set `noise_spread` to 0 or "
-                "`fresh_noise` to true"
+                "`noise_spread` applies to noise that is drawn anew in every epoch, but "
+                f"`fresh_noise` is off and `noise_spread` is {self.noise_spread:g}; set "
+                "`noise_spread` to 0 or `fresh_noise` to true"
             )
         return self
 
@@ -97,7 +96,7 @@ class ResidualSettings(SettingsGroup):
     """Sizes of the networks `residual` and `unet`; that of the course has its own."""
 
     width: Annotated[int, Field(ge=1, le=4096)] = 48
-    """Channels at half of the resolution."""
+    """Channels at half resolution."""
 
     inner_width: Annotated[int, Field(ge=1, le=4096)] = 128
     """Channels in the middle, at a quarter of the resolution."""
@@ -106,13 +105,13 @@ class ResidualSettings(SettingsGroup):
     """Residual blocks in the middle, of two convolutions each."""
 
     mixing: bool = False
-    """Whether each block in the middle is preceded by a matrix product over all places, so that
-    distant parts of an image meet. Only where there are at most 1,024 places, as in images of
-    128 x 128."""
+    """Whether each block in the middle is preceded by token mixing, a matrix product over all
+    positions, which connects distant parts of an image. Only for at most 1,024 positions, as in
+    images of 128 x 128."""
 
 
 class ResolvedTraining(TrainingSettings):
-    """Training settings in which nothing is left to the machine."""
+    """Training settings with everything resolved that depends on the machine."""
 
     precision: Precision
     """Compute dtype of training."""

@@ -73,7 +73,7 @@ def test_epochs_replace_the_steps_of_a_preset():
         ({"autoencoder.network": "residual"}, "does not change how the denoiser is trained"),
         ({"training.validation_fraction": "0.1,0.2"}, "it decides which images"),
         ({"denoiser.noise_spread": "0.1,0.2"}, "The point denoiser.noise_spread=0.1 is impossible: "
-                                               "`noise_spread` is of noise"),
+                                               "`noise_spread` applies to noise"),
         ({"training.batch_size": ",".join(map(str, range(1, 301)))}, "has 300 points, 300 trainings"
                                                                      ".* at most 256"),
     ],
