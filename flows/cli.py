@@ -159,7 +159,7 @@ def compare(
     b: Run,
     *more: Run,
     html: Annotated[
-        Folder | None, Parameter(help="File for a page with curves and images side by side.")
+        Folder | None, Parameter(help="Write a page with curves and images to this file.")
     ] = None,
     artifacts: Artifacts = ARTIFACTS,
     as_json: Json = False,
@@ -199,7 +199,7 @@ def report(run: Run = "latest", *, artifacts: Artifacts = ARTIFACTS) -> None:
 
 @app.command
 def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
-    """Read every file again and remove what is damaged; the next run computes it anew."""
+    """Read every file again and remove what is damaged; the next run recomputes it."""
     store, warn = Store(artifacts), warner()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("verifying", total=None)
@@ -213,7 +213,7 @@ def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
     if damaged:
         raise DamagedError(
             f"{len(damaged)} damaged, and removed.",
-            "The next run computes them anew.",
+            "The next run recomputes them.",
         )
     if not as_json:
         print(f"{len(list(store.artifacts()))} artifacts, all intact.")
@@ -230,7 +230,7 @@ def gc(
         ),
     ],
     dry_run: Annotated[
-        bool, Parameter(negative="", help="Only say what would be removed.")
+        bool, Parameter(negative="", help="Only list what would be removed.")
     ] = False,
     artifacts: Artifacts = ARTIFACTS,
     as_json: Json = False,

@@ -89,8 +89,8 @@ def denoise(
     """Denoise images; each file goes out in the form in which it came in.
 
     Args:
-        input: A picture, a file of many images, or a folder of such.
-        output: Folder that gets the files under their own names; never that of the input.
+        input: An image file, a file of many images, or a folder of such files.
+        output: Folder for the results, which keep the names of their files; never the input.
         model: `latest`, the newest finished run; `champion`; the name of a run; its folder; or a
             .keras file.
         artifacts: Folder in which runs are looked up.
@@ -168,17 +168,19 @@ app = App(name="denoise", help=__doc__)
 def main(
     *,
     input: Annotated[
-        Folder, Parameter(help="A picture, a file of many images, or a folder of such.")
+        Folder,
+        Parameter(help="An image file, a file of many images, or a folder of such files."),
     ],
     output: Annotated[
-        Folder, Parameter(help="Folder that gets the files, under their own names.")
+        Folder, Parameter(help="Folder for the results, which keep the names of their files.")
     ],
     model: Model = LATEST,
     artifacts: RunsIn = ARTIFACTS,
     shifts: Annotated[
         int,
-        Parameter(validator=Number(gte=0, lte=2), help="Average over shifts by so many pixels in "
-                  "each direction: 1 gains about 0.3 dB for 9 times the time, 2 hardly more."),
+        Parameter(validator=Number(gte=0, lte=2), help="Average over shifts by up to this many "
+                  "pixels in each direction: 1 gains about 0.3 dB for 9 times the time, 2 hardly "
+                  "more."),
     ] = 0,
     settings: Annotated[InputSettings, Parameter(name="*")] = AS_FOUND,
 ) -> None:  # fmt: skip

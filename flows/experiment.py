@@ -81,11 +81,11 @@ def experiment(
         settings: Fields that replace those of the preset, for all points.
         artifacts: Folder for all results; what is there already is reused.
         network: Which network is trained: denoiser or autoencoder.
-        grid: By setting, such as `training.learning_rate`, its values with commas between; every
+        grid: By setting, such as `training.learning_rate`, its values separated by commas; every
             combination of them is a point.
-        search: How many points are looked for in `space`, instead of a grid.
-        space: By setting, values with commas between, or a range such as `1e-4..1e-2:log`.
-        seeds: How many trainings each point is: with the seed of the settings and those after it.
+        search: How many points to sample from `space`, instead of a grid.
+        space: By setting, values separated by commas, or a range such as `1e-4..1e-2:log`.
+        seeds: How many trainings per point, with consecutive seeds from that of the settings.
 
     Returns:
         The finished experiment: its table, what was chosen, and where its files are.
@@ -149,7 +149,7 @@ def main(
     ] = (),
     search: Annotated[
         int, Parameter(validator=Number(gte=0, lte=256),
-                       help="How many points are looked for in --space, instead of a grid."),
+                       help="How many points to sample from --space, instead of a grid."),
     ] = 0,
     space: Annotated[
         Values,
@@ -158,7 +158,7 @@ def main(
     ] = (),
     seeds: Annotated[
         int, Parameter(validator=Number(gte=1, lte=20),
-                       help="How many trainings each point is, with the seed and those after it."),
+                       help="How many trainings per point, with consecutive seeds."),
     ] = 1,
     sort: Annotated[
         str, Parameter(help="What the table is sorted by: psnr, cost, point, or a setting.")

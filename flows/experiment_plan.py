@@ -54,8 +54,8 @@ def named_values(option: str, texts: Iterable[str]) -> dict[str, str]:
                 f"For example {option} training.learning_rate=1e-3,3e-4.",
             )
         if name in found:
-            raise PipelineError(f"{option} {name}: this setting is there twice.",
-                                "Give all its values at once, with commas between.")  # fmt: skip
+            raise PipelineError(f"{option} {name}: this setting is given twice.",
+                                "Give all its values at once, separated by commas.")  # fmt: skip
         found[name] = values
     return found
 
@@ -122,7 +122,7 @@ class Question:
         if named and has_own_noise(files):
             raise PipelineError(
                 f"--grid {named[0]}: these images come with noise of their own, so none is drawn.",
-                "Leave it out, or give clean images alone.",
+                "Leave it out, or give only clean images.",
             )
 
     def require_order(self, sort: str) -> None:
@@ -143,7 +143,7 @@ class Question:
         """
         if not self.points:
             raise PipelineError(
-                "--plan: which points a search asks for depends on what comes of those before.",
+                "--plan: the points of a search depend on the results of earlier ones.",
                 "Leave --plan out, or give a --grid.",
             )
         return self.points
@@ -159,7 +159,7 @@ class Question:
             reasons = " ".join(dict.fromkeys(one.note for one in found if one.note))
             raise PipelineError(
                 f"None of the {len(found)} points could be trained to its end. {reasons}",
-                "Try others, with a smaller --training.learning_rate above all.",
+                "Try others, above all with a smaller --training.learning_rate.",
             )
         return found
 
@@ -222,12 +222,12 @@ def _require_one_way(grid: Mapping[str, str], search: int, space: Mapping[str, s
         )
     if search and not space:
         raise PipelineError(
-            "--search: there is nothing to search in.",
-            "Say where with --space training.learning_rate=1e-4..1e-2:log.",
+            "--search: no search space is given.",
+            "Give one with --space training.learning_rate=1e-4..1e-2:log.",
         )
     if space and not search:
-        raise PipelineError("--space: how many points are to be looked for?",
-                            "Say it with --search 20.")  # fmt: skip
+        raise PipelineError("--space: the number of points to sample is missing.",
+                            "Give it with --search 20.")  # fmt: skip
     if not grid and not search:
         raise PipelineError(
             "An experiment needs settings that vary.",

@@ -59,7 +59,7 @@ def export(
 
     Args:
         output: A new or empty folder; it appears when all is written.
-        format: Some of `onnx`, `litert` and `saved_model`, with commas between.
+        format: Some of `onnx`, `litert` and `saved_model`, separated by commas.
         model: `latest`, the newest finished run; the name of a run; its folder; or a .keras file.
         artifacts: Folder in which runs are looked up.
 
@@ -90,7 +90,7 @@ def export(
 def _require_free(output: Path) -> None:
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise PipelineError(
-            f"{output}: is there already, and is no empty folder.",
+            f"{output}: already exists and is not an empty folder.",
             "Give another one with --output.",
         )
 
@@ -121,14 +121,14 @@ def main(
     *,
     output: Annotated[Folder, Parameter(help="A new or empty folder.")],
     format: Annotated[
-        str, Parameter(help="Some of onnx, litert and saved_model, with commas between.")
+        str, Parameter(help="Some of onnx, litert and saved_model, separated by commas.")
     ] = "onnx",
     model: Model = LATEST,
     artifacts: RunsIn = ARTIFACTS,
 ) -> None:  # fmt: skip
     """Export networks."""
     folder = export(output, format, model, artifacts)
-    print(f"Exported to {folder}; README.md there says what is what.")
+    print(f"Exported to {folder}; README.md there describes the files.")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ LATEST = "latest"
 DENOISER = "denoiser"
 TEST_IMAGES = {"prepare test": "clean", "add noise test": "noisy", "prepare noisy test": "noisy"}
 """By the step that makes them, what test images are."""
-REPEAT = "Repeat the run, which computes it anew; or copy the run again."
+REPEAT = "Repeat the run, which recomputes it; or copy the run again."
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _of_store(model: str, store: Store) -> ChosenRun:
     runs = [record.name for record in all_runs(store) if record.state == "finished"]
     if not runs or (model == LATEST and not latest_name(store)):
         raise PipelineError(
-            f"{store.root}: there is no finished run in it, so no network that could be used.",
+            f"{store.root}: there is no finished run in it, so there is no network to use.",
             "Train one (`autoencoders run`), or say where it is with --artifacts or --model.",
         )
     record = find_run(store, model)

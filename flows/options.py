@@ -29,7 +29,7 @@ ARTIFACTS = Path("artifacts") if INSTALLED else HOME / "artifacts"
 def _folder(type_: object, tokens: Sequence[Token]) -> Path:
     """Return the folder that an option names; an empty text, as of an unset variable, is none."""
     if not tokens[0].value:
-        raise ValueError("expected a folder, received an empty text; `.` is the current folder")
+        raise ValueError("expected a folder, received an empty string; `.` is the current folder")
     return Path(tokens[0].value)
 
 
@@ -37,18 +37,18 @@ Folder = Annotated[Path, Parameter(converter=_folder)]
 Data = Annotated[
     Folder,
     Parameter(help="File or folder of images: train_data.csv, train_labels.csv, test_data.csv, "
-              "test_labels.csv, or any other form that docs/data.md lists."),
+              "test_labels.csv, or any other format listed in docs/data.md."),
 ]  # fmt: skip
 Artifacts = Annotated[
     Folder,
-    Parameter(help="Folder for all results; what is there already is reused."),
+    Parameter(help="Folder for all results; existing ones are reused."),
 ]
 Preset = Annotated[
     PresetName,
     Parameter(
         help="Where the settings start from: reference reproduces the course (50 epochs; seed is "
-        "its old name), quick trains for two epochs, fast is as good as the reference for a small "
-        "part of its cost, best is the best found so far that costs no more."
+        "its old name), quick trains for two epochs, fast is as good as the reference at a "
+        "fraction of its cost, best is the best found so far that costs no more."
     ),
 ]
 Model = Annotated[
@@ -57,7 +57,7 @@ Model = Annotated[
         help="latest: the newest finished run; or a run's name, its folder, or a .keras file."
     ),
 ]
-RunsIn = Annotated[Artifacts, Parameter(help="Folder in which runs are looked up.")]
+RunsIn = Annotated[Artifacts, Parameter(help="Artifacts folder that contains the runs.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 SettingsOptions = Annotated[Settings, Parameter(name="*")]
 

@@ -123,7 +123,7 @@ def require_sizes(sizes: list[int]) -> None:
     """
     twice = [one for one in sizes if sizes.count(one) > 1]
     if twice:
-        raise PipelineError(f"--sizes: {twice[0]} is there twice.", "Give each size once.")
+        raise PipelineError(f"--sizes: {twice[0]} is given twice.", "Give each size once.")
 
 
 def _compare(run: Run, base: Settings, sizes: list[int], seeds: int) -> RateResults:
@@ -181,11 +181,11 @@ def main(
     artifacts: Artifacts = ARTIFACTS,
     settings: SettingsOptions = REFERENCE,
     sizes: Annotated[
-        str, Parameter(help="Numbers of the codes, with commas between.")
+        str, Parameter(help="Sizes of the codes, separated by commas.")
     ] = ",".join(map(str, SIZES)),
     seeds: Annotated[
         int, Parameter(validator=Number(gte=1, lte=20),
-                       help="How many networks of each size, with the seed and those after it."),
+                       help="How many networks of each size, with consecutive seeds."),
     ] = 1,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -210,8 +210,8 @@ def read_sizes(text: str) -> list[int]:
     """
     words = [one.strip() for one in text.split(",")]
     if not all(one.isascii() and one.isdigit() and 1 <= int(one) <= 65_536 for one in words):
-        raise PipelineError(f"--sizes {text}: expected whole numbers from 1 to 65,536, with commas "
-                            "between.", "For example --sizes 8,32,128.")  # fmt: skip
+        raise PipelineError(f"--sizes {text}: expected whole numbers from 1 to 65,536, separated "
+                            "by commas.", "For example --sizes 8,32,128.")  # fmt: skip
     if len(words) > 20:
         raise PipelineError(f"--sizes: {len(words)} sizes are more than 20.", "Give fewer.")
     found = [int(one) for one in words]

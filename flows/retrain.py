@@ -50,8 +50,8 @@ RetrainingOptions = Annotated[RetrainingSettings, Parameter(name="*")]
 Inbox = Annotated[
     Folder | None,
     Parameter(
-        help="Folder to which files of more images are added. Each entry is what --data may be; "
-        "its images join those of --data, of a single set one part for training and one for tests."
+        help="Folder to which files with more images are added. Each entry may be anything that "
+        "--data accepts; its images are added to those of --data. A single set is split."
     ),
 ]
 
@@ -74,7 +74,7 @@ def retrain(
         preset: Where the settings start from; see the main job.
         settings: Fields that replace those of the preset; `retrain` says when a challenger wins.
         artifacts: Folder for all results; the champion is one of its runs.
-        inbox: Folder to which files of more images are added; each entry is what `data` may be.
+        inbox: Folder to which files with more images are added; each may be what `data` accepts.
 
     Returns:
         How it ended: promoted, refused, stopped, or nothing new.
@@ -168,7 +168,7 @@ def _challenge(challenge: Challenge) -> tuple[str, dict[str, Any]]:
     if drifted:
         text = f"The data have drifted from those of the champion: {', '.join(drifted)}."
         if challenge.retrain.drift == "stop":
-            advice = "If the new data are right, --retrain.drift warn goes on."
+            advice = "If the new data are correct, continue with --retrain.drift warn."
             return STOPPED, {**facts, "reasons": [in_place(f"{text} {advice}")]}
         facts["warnings"] = [text]
     challenge.train()

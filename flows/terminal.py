@@ -73,7 +73,7 @@ def output_errors() -> Iterator[None]:
     except UnicodeEncodeError as error:
         if "surrogates" not in error.reason:
             raise
-        leave(1, "a path has a name that this locale cannot spell. Set PYTHONUTF8=1.")
+        leave(1, "a path has a name that this locale cannot encode. Set PYTHONUTF8=1.")
 
 
 def _end_unread() -> NoReturn:

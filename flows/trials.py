@@ -186,7 +186,7 @@ def require_different(points: Sequence[Point], method: Method) -> None:
         if recipe in seen:
             raise PipelineError(
                 f"--grid: the points {seen[recipe].words} and {point.words} are the same training.",
-                "Leave out a setting that has no effect beside the others.",
+                "Leave out a setting that has no effect in combination with the others.",
             )
         seen[recipe] = point
 

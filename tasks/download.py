@@ -17,7 +17,7 @@ TIMEOUT = httpx.Timeout(30.0)
 """Seconds until a server must have answered, or sent something more."""
 MOST = 1 << 30
 """Bytes that a file may have: a server that sends without end fills no disk."""
-AGAIN = "Run the same command again: it goes on where it stopped."
+AGAIN = "Run the same command again: it resumes where it stopped."
 CHECK_URL = "Look at the address that was given with --url."
 Report = Callable[[int, int | None], None]
 """Receives how many bytes are there, and how many there will be, if that is known."""
@@ -85,7 +85,7 @@ def _verify(url: str, part: Path, sha256: str | None, check: Callable[[Path], No
     if sha256 is not None and (found := sha256_of(part)) != sha256:
         raise PipelineError(
             f"{url}: the file that arrived has the sha256 {found}; expected {sha256}.",
-            "Run the same command again, to download it anew. If its publisher has changed it, "
+            "Run the same command again to download it afresh. If its publisher has changed it, "
             "write the new sha256 into SHA256SUMS, in the folder of --output.",
         )
     check(part)
@@ -124,7 +124,9 @@ def _receive(url: str, file: BinaryIO, report: Report) -> None:
                 done += len(piece)
                 if done > MOST:
                     file.truncate(0)
-                    raise PipelineError(f"{url}: more than {MOST / 1e9:.1f} GB arrive.", CHECK_URL)
+                    raise PipelineError(
+                        f"{url}: it sends more than {MOST / 1e9:.1f} GB.", CHECK_URL
+                    )
                 report(done, total)
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
         raise PipelineError(f"{url}: {str(error).rstrip('.')}.", CHECK_URL) from error
@@ -166,8 +168,8 @@ def _require_all_there(answer: httpx.Response, file: BinaryIO, done: int, url: s
         return
     file.truncate(0)
     raise InterruptedDownloadError(
-        f"{url}: what had arrived before is not the beginning of this file.",
-        "Run the same command again: it begins anew.",
+        f"{url}: the part downloaded before is not the beginning of this file.",
+        "Run the same command again: it starts over.",
     )
 
 
@@ -179,14 +181,14 @@ def _refuse_other_kinds(url: str, part: Path) -> None:
         raise _web_page(url)
     if beginning.startswith(b"version https://git-lfs"):
         raise PipelineError(
-            f"{url}: a pointer of Git LFS arrived in place of the file.",
+            f"{url}: a Git LFS pointer arrived instead of the file.",
             "Give an address that serves the files themselves with --url.",
         )
 
 
 def _web_page(url: str) -> PipelineError:
     return PipelineError(
-        f"{url}: a web page arrived in place of the file.",
+        f"{url}: a web page arrived instead of the file.",
         "Give the address of the files themselves with --url: on GitHub that of `raw`, not of "
         "`blob`.",
     )

@@ -90,12 +90,12 @@ def require_packages(formats: tuple[str, ...]) -> None:
     if unknown or not formats:
         raise PipelineError(
             f"`format` is {','.join(formats) or 'empty'}; expected some of {', '.join(NEEDED)}.",
-            "Give them with commas between: --format onnx,litert.",
+            "Separate them by commas: --format onnx,litert.",
         )
     for package in (package for name in formats for package in NEEDED[name]):
         if importlib.util.find_spec(package) is None:
             raise PipelineError(
-                f"The package {package} is not installed, which it takes to export.",
+                f"The package {package}, which export needs, is not installed.",
                 "Install it: pip install 'autoencoder-pipeline[export]'.",
             )
 

@@ -53,7 +53,9 @@ def find_files(path: Path) -> dict[str, Path]:
     if path.is_file():
         return {"data": path}
     if not path.is_dir():
-        raise DataError(f"{path}: no such file or folder.", "Give that of the images with --data.")
+        raise DataError(
+            f"{path}: no such file or folder.", "Give the path of the images with --data."
+        )
     roles: dict[str, list[Path]] = {}
     for one in sorted(_candidates(path)):
         if (role := _role(one.relative_to(path))) is not None:
@@ -126,7 +128,7 @@ def _require_one_each(folder: Path, roles: dict[str, list[Path]]) -> None:
     advice = (
         f"Give one of them with --data FILE, e.g. {roles['data'][0]}." if alone else "Keep one."
     )
-    raise DataError(f"{folder}: {names} are both there. Which one is meant?", advice)
+    raise DataError(f"{folder}: {names} both exist. Which one is meant?", advice)
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
@@ -155,7 +157,7 @@ def _missing(folder: Path, found: dict[str, Path]) -> DataError:
     )
     split = "train" if "train_data" in found else "test" if "test_data" in found else ""
     if not split:
-        return DataError(problem, "Add them, or name them so.")
+        return DataError(problem, "Add them, or rename your files like this.")
     images, labels = found[f"{split}_data"], found.get(f"{split}_labels")
     other = "test" if split == "train" else "train"
     advice = f"Add {other}_data.csv, or have these images split into train and test: "

@@ -23,7 +23,9 @@ def find_inbox(folder: Path) -> dict[str, dict[str, Path]]:
         DataError: If there is no such folder, or an entry is nothing that can be read.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder.", "Make it, or give another one with --inbox.")
+        raise DataError(
+            f"{folder}: no such folder.", "Create it, or give another one with --inbox."
+        )
     found = sorted(folder.iterdir())
     return {
         one.name: find_files(one)

@@ -42,7 +42,9 @@ def find_inputs(path: Path) -> Inputs:
         one = [Path(path.name)]
         return Inputs(path.parent, [] if picture else one, one if picture else [], [])
     if not path.is_dir():
-        raise DataError(f"{path}: no such file or folder.", "Give that of the images with --input.")
+        raise DataError(
+            f"{path}: no such file or folder.", "Give the path of the images with --input."
+        )
     found = Inputs(path, [], [], [])
     for place in sorted(files_below(path)):
         words = words_of(place) | words_of(place.parent)
@@ -52,7 +54,7 @@ def find_inputs(path: Path) -> Inputs:
             (found.labels if words & WORDS["labels"] else found.tables).append(place)
     if not found.tables and not found.pictures:
         raise DataError(
-            f"{path}: there are no images below it.",
+            f"{path}: there are no images in it.",
             "Give the folder or file of the images with --input.",
         )
     _refuse_pairs(path, [*found.tables, *found.pictures])
@@ -82,8 +84,7 @@ def check_places(inputs: Inputs, output: Path) -> None:
             )
     if target.is_relative_to(source) and len(inputs.every) > 1:
         raise DataError(
-            f"{output}: is in the folder of the images, among which its files would be the next "
-            "time.",
+            f"{output}: is inside the folder of the images, so its files would be input next time.",
             "Give a folder outside of it with --output.",
         )
     if output.is_dir() and any(output.iterdir()) and not (output / RECORD).is_file():
@@ -92,7 +93,9 @@ def check_places(inputs: Inputs, output: Path) -> None:
             "Give a new or empty folder with --output.",
         )
     if any(one.as_posix() == RECORD for one in inputs.every):
-        raise DataError(f"{RECORD}: the record of what is written has this name.", "Rename it.")
+        raise DataError(
+            f"{RECORD}: this name is reserved for the record of the results.", "Rename it."
+        )
 
 
 def _refuse_pairs(folder: Path, images: list[Path]) -> None:

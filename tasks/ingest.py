@@ -145,10 +145,10 @@ class _Ingest:
     def _all_alike(self, what: str) -> DataError:
         names = " and ".join(str(one.path) for one in self.sets.values())
         return DataError(
-            f"{names}: {what}, so all images are alike and there is nothing to learn.",
-            "Use the images from before they became so: values below 1 that are cut to whole "
-            "numbers all become 0 (multiply them by 255 first, or give them as they are). If it is "
-            "meant so, --reading.accept alike.",
+            f"{names}: {what}, so all images are identical and there is nothing to learn.",
+            "Use the images from before that happened: values below 1 that are truncated to "
+            "integers all become 0 (multiply them by 255 first, or give them as they are). If it "
+            "is intended, use --reading.accept alike.",
         )
 
     def _convert(self, tables: SplitTables, name: str, one: ImageSet, meaning: Meaning) -> None:
@@ -166,7 +166,7 @@ class _Ingest:
         if not (len(train) and len(test)):
             path, empty = self.sets["data"].path, "test" if len(train) else "train"
             raise DataError(
-                f"{path}: of its {len(train) + len(test):,} images none became a {empty} image.",
+                f"{path}: none of its {len(train) + len(test):,} images became a {empty} image.",
                 "Give more images, or another share of test images, e.g. "
                 f"--reading.test_fraction {0.5 if self.reading.test_fraction != 0.5 else 0.4}.",
             )

@@ -67,7 +67,7 @@ def recorded_sums(folder: Path) -> dict[str, str]:
         digest, _, name = line.partition("  ")
         if len(digest) != len(next(iter(SHA256.values()))) or not name:
             raise PipelineError(
-                f"{path}, row {row}: expected a sha256, two blanks and a name, got {line[:80]!r}.",
+                f"{path}, row {row}: expected a sha256, two spaces and a name, got {line[:80]!r}.",
                 "Correct the row, or remove the file.",
             )
         sums[name] = digest.lower()

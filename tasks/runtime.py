@@ -60,7 +60,7 @@ def import_tensorflow(threads: int, log: Callable[[str], None]) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     except RuntimeError as error:
         raise PipelineError(
-            f"TensorFlow computes in this process already, with other than {threads} threads.",
+            f"TensorFlow already runs in this process, but not with {threads} threads.",
             "Restart the process (in a notebook, the kernel) and run again.",
         ) from error
     _require_plain_tensorflow(tf)

@@ -61,7 +61,7 @@ def read_values(option: str, name: str, text: str, network: str) -> Choice | Ran
     values = tuple(_value(option, name, one.strip(), field) for one in text.split(","))
     for number, value in enumerate(values):
         if value in values[:number]:
-            raise PipelineError(f"{option} {name}={text}: {value} is there twice.",
+            raise PipelineError(f"{option} {name}={text}: {value} is given twice.",
                                 "Give each value once.")  # fmt: skip
     return Choice(values)
 
@@ -87,8 +87,8 @@ def _field(option: str, name: str, network: str) -> FieldInfo:
             f"Give it for all points: --{name} VALUE.",
         )
     if name == "seed":
-        raise PipelineError(f"{option} seed: seeds are no setting to choose the best of.",
-                            "Say how many of them each point gets with --seeds.")  # fmt: skip
+        raise PipelineError(f"{option} seed: the seed is not a setting to optimise.",
+                            "Set the number of seeds per point with --seeds.")  # fmt: skip
     group, _, inner = name.partition(".")
     model = Settings.model_fields[group].annotation if group in Settings.model_fields else None
     if inner in getattr(model, "model_fields", {}):
@@ -119,8 +119,8 @@ def _range(option: str, name: str, text: str, field: FieldInfo) -> Range:
     if field.annotation not in (int, float):
         words = map(str, get_args(field.annotation) or ("true", "false"))
         raise PipelineError(
-            f"{option} {name}={text}: a range is of numbers, and this setting has none.",
-            f"Its values are {', '.join(words)}; give some of them with commas between.",
+            f"{option} {name}={text}: a range needs a numeric setting, which this is not.",
+            f"Its values are {', '.join(words)}; give some of them, separated by commas.",
         )
     logarithmic = text.endswith(LOG)
     ends = text.removesuffix(LOG).split(RANGE)

@@ -62,8 +62,8 @@ def grid_points(base: Settings, grid: Mapping[str, str], network: str, seeds: in
     if count > MOST_TRAININGS:
         raise PipelineError(
             f"The grid has {count // seeds:,} points, {count:,} trainings with --seeds {seeds}; at "
-            f"most {MOST_TRAININGS} trainings are done in one experiment.",
-            "Give fewer values, or look for good ones with --search.",
+            f"most {MOST_TRAININGS} trainings are allowed in one experiment.",
+            "Give fewer values, or sample with --search.",
         )
     rows = itertools.product(*(one.values for one in choices.values()))
     return [point_at(base, dict(zip(choices, row, strict=True))) for row in rows]
@@ -87,7 +87,7 @@ def search_space(
     if searched * seeds > MOST_TRAININGS:
         raise PipelineError(
             f"--search {searched} with --seeds {seeds} are {searched * seeds:,} trainings; at most "
-            f"{MOST_TRAININGS} are done in one experiment.",
+            f"{MOST_TRAININGS} are allowed in one experiment.",
             "Ask for fewer points or seeds.",
         )
     found = {name: read_values("--space", name, text, network) for name, text in space.items()}
@@ -99,7 +99,7 @@ def search_space(
                 f"Give it for all points: --{name} VALUE; a grid compares those of each noise.",
             )
         if isinstance(one, Choice) and len(one.values) == 1:
-            raise PipelineError(f"--space {name}={space[name]}: one value is nothing to search in.",
+            raise PipelineError(f"--space {name}={space[name]}: a single value cannot be searched.",
                                 f"Give it for all points: --{name} {space[name]}.")  # fmt: skip
     return found
 
@@ -109,7 +109,7 @@ def _choice(name: str, text: str, network: str) -> Choice:
     if isinstance(found, Range):
         raise PipelineError(
             f"--grid {name}={text}: a grid has values, not ranges.",
-            "List them with commas between, or use --search and --space.",
+            "List them, separated by commas, or use --search and --space.",
         )
     return found
 

@@ -111,7 +111,7 @@ def decide_shape(width: int, stated: Shape | None, given: Given) -> tuple[Shape,
     advice = (
         f"Say its shape: {', or '.join(options)}."
         if options
-        else "Height x width x channels must be that many: look for a column that is no pixel, "
+        else "Height x width x channels must be that many: look for a column that is not a pixel, "
         "such as a row number or a label (--reading.index yes, --reading.label first). If each "
         "column is an image, set "
         "--reading.rows pixels."
@@ -172,7 +172,7 @@ def _range(shape: Shape, values: Traits, sample: Values, given: Given) -> tuple[
     found = find_range(values, sample, shape)
     if found is None:
         raise PipelineError(
-            f"the {span}, which is no range that images usually have (0 to 255, 0 to 1, 0 to 16, "
+            f"the {span}, which is not a usual range for images (0 to 255, 0 to 1, 0 to 16, "
             "-1 to 1, -0.5 to 0.5, 16 bits, or standardised).",
             "Say which values mean black and white, for these ones --image.black "
             f"{values.smallest:.6g} --image.white {values.largest:.6g}.",

@@ -19,8 +19,8 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     shapes = [[one.shape for one in each] for each in (weights, target.get_weights())]
     if shapes[0] != shapes[1]:
         raise PipelineError(
-            "The champion has other layers than the network that is to be trained, so the training "
-            "cannot go on from its weights.",
-            "Start afresh: --retrain.start fresh.",
+            "The champion has other layers than the network to be trained, so training cannot "
+            "continue from its weights.",
+            "Start from scratch: --retrain.start fresh.",
         )
     target.set_weights(weights)

@@ -43,7 +43,7 @@ def register(url: str, environment: Mapping[str, str]) -> list[str]:
 
     Args:
         url: Address of the server's API.
-        environment: All environment variables of `prefect deploy`, a log-in among them.
+        environment: All environment variables of `prefect deploy`, a login among them.
 
     Returns:
         What was done, one line per deployment and schedule.
@@ -79,7 +79,7 @@ def _connected(url: str, environment: Mapping[str, str]) -> Iterator[SyncPrefect
     except httpx.HTTPError as error:
         raise PipelineError(
             problem=f"The server at {url} cannot be used: {error}.",
-            advice=f"Check that it is running; if it requires a log-in, set {LOGIN}.",
+            advice=f"Check that it is running; if it requires a login, set {LOGIN}.",
         ) from error
 
 

@@ -77,7 +77,7 @@ class Instance:
                 deadline = time.monotonic() + 2 * ENDING
             if time.monotonic() > deadline:
                 raise PipelineError(
-                    "Processes that an earlier `make server` started do not end.",
+                    "Processes started by an earlier `make server` are not ending.",
                     f"They hold a file open, and `lsof {self._processes.name}` names them.",
                 )
             time.sleep(0.2)
@@ -105,7 +105,7 @@ def _locked(file: IO[str]) -> bool:
 def _running(record: dict[str, object]) -> PipelineError:
     where = f" at {record['url']} (process {record['pid']})" if record else ""
     return PipelineError(
-        problem=f"A server of this PREFECT_HOME is running already{where}.",
+        problem=f"A server of this PREFECT_HOME is already running{where}.",
         advice="Use it, or stop it with Ctrl-C where it was started. For a second one beside it, "
         "give it a database of its own: PREFECT_HOME=FOLDER, and another --port.",
     )

@@ -1,4 +1,4 @@
-"""The log-in of a server: `PREFECT_API_AUTH_STRING=USER:PASSWORD`, the same variable everywhere.
+"""The login of a server: `PREFECT_API_AUTH_STRING=USER:PASSWORD`, the same variable everywhere.
 
 A variable rather than an option: every user of a machine can read the options of its processes.
 """
@@ -17,9 +17,9 @@ SERVER_LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 
 
 def login_environment() -> dict[str, str]:
-    """Return the variables that make a server ask for the log-in and its clients use it.
+    """Return the variables that make a server ask for the login and its clients use it.
 
-    One of the two is enough; without any, there is no log-in.
+    One of the two is enough; without any, there is no login.
 
     Raises:
         PipelineError: If it is no USER:PASSWORD, or the two differ.
@@ -46,7 +46,7 @@ def login_environment() -> dict[str, str]:
 
 
 def require_login(host: str, *, without_login: bool) -> None:
-    """Refuse to listen on a network without a log-in.
+    """Refuse to listen on a network without a login.
 
     Args:
         host: Name or address that the server listens on.
@@ -60,7 +60,7 @@ def require_login(host: str, *, without_login: bool) -> None:
     raise PipelineError(
         problem=f"A server on {host} can be reached from the network, and whoever reaches it can "
         "run programs on this machine.",
-        advice=f"Set a log-in: export {LOGIN}=USER:PASSWORD (of your choice, and the same "
+        advice=f"Set a login: export {LOGIN}=USER:PASSWORD (of your choice, and the same "
         "wherever this server is used). If something else protects it, give --without-login.",
     )
 

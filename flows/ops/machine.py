@@ -41,7 +41,9 @@ def operations() -> Operations:
 def _folder(name: str) -> Path | None:
     text = os.environ.get(name, "")
     if text and not Path(text).is_dir():
-        raise PipelineError(f"{name}={text}: expected a folder.", "Make it, or unset it.")
+        raise PipelineError(
+            f"{name}={text}: expected a folder.", "Create it, or unset the variable."
+        )
     return Path(text) if text else None
 
 

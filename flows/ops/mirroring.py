@@ -85,7 +85,7 @@ def _record_runs(store: Store, writer: Writer, warnings: list[str]) -> list[str]
                 writer.record(recorded_run(store, record, decision))
                 recorded.append(record.name)
         except (EngineError, FileNotFoundError) as error:  # somebody may be removing it
-            warnings.append(f"MLflow was not told of {record.name}: {_in_a_line(error)}")
+            warnings.append(f"{record.name} was not written to MLflow: {_in_a_line(error)}")
     return recorded
 
 
@@ -99,7 +99,7 @@ def _follow(store: Store, writer: Writer, warnings: list[str]) -> dict[str, str]
     missing = writer.name_versions(Path(NETWORK).stem, digests, decisions[-1].digest)
     named = {alias: network[0] for alias, network in wanted.items() if network}
     warnings += [
-        f"MLflow has no {alias}: it has not got the network of {run}."
+        f"MLflow has no {alias}: it does not have the network of {run}."
         for alias, run in named.items() if alias in missing
     ]  # fmt: skip
     return {alias: run for alias, run in named.items() if alias not in missing}

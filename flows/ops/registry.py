@@ -102,7 +102,7 @@ def keep_up(value: str, store: Store) -> None:
     try:
         told = mirror(value, store)
     except PipelineError as error:
-        log.warning("%s The next run makes up for it.", error.problem)
+        log.warning("%s The next run catches up.", error.problem)
         return
     for warning in told.warnings:
         log.warning("%s", warning)

@@ -32,7 +32,7 @@ def running_server() -> dict[Any, str]:
     Failing that, one of the same version on Prefect's own port.
 
     Raises:
-        PipelineError: If that of our PREFECT_HOME does not answer, or asks for another log-in.
+        PipelineError: If that of our PREFECT_HOME does not answer, or requires another login.
     """
     if PREFECT_API_URL.value():
         return {}
@@ -48,12 +48,12 @@ def running_server() -> dict[Any, str]:
         if ours is None:
             return {}  # nobody there, or somebody else
         raise PipelineError(
-            problem=f"The server that runs here, at {url}, does not answer.",
+            problem=f"The server on this machine, at {url}, does not answer.",
             advice="It may be starting: try again, or stop it. Another one would use its database.",
         ) from error
     if ours and answer.status_code == httpx.codes.UNAUTHORIZED:
         raise PipelineError(
-            problem=f"The server that runs here, at {url}, asks for a log-in.",
+            problem=f"The server on this machine, at {url}, requires a login.",
             advice=f"Set {LOGIN}=USER:PASSWORD as where it was started.",
         )
     if answer.text.strip() != f'"{prefect.__version__}"':

@@ -85,7 +85,7 @@ def main(
             makes it reachable from the network, if PREFECT_API_AUTH_STRING=USER:PASSWORD is set.
         port: Port of the server; by default Prefect's own, 4200.
         runs: Maximum number of concurrent runs. Only one of them trains at a time.
-        without_login: Listen on the network without a log-in: something else protects the server.
+        without_login: Listen on the network without a login: something else protects the server.
         stop_with_parent: Stop when the process that started this one has gone, as `make` does.
     """
     parent = os.getppid() if stop_with_parent else None
@@ -177,7 +177,7 @@ def _print_usage(host: str, address: str, environment: Mapping[str, str]) -> Non
     if host in EVERYWHERE:
         print(f"From other machines: {url.replace('127.0.0.1', socket.getfqdn())}")
     if LOGIN in environment:
-        print(f"It asks for the log-in of {LOGIN}, which its users set too.")
+        print(f"It requires the login in {LOGIN}, which its users must set too.")
     print(
         f"Prefect UI: {url}\n"
         f"In another terminal:  export PREFECT_API_URL={address}/api PREFECT_UI_URL={url}\n"

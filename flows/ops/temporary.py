@@ -57,7 +57,7 @@ def stop_temporary_server() -> None:
 
 @functools.cache  # a notebook that calls a flow twice has one
 def _started(settings: tuple[tuple[str, str], ...]) -> tuple[str, subprocess.Popen[bytes]]:
-    get_logger().info("Starting a temporary Prefect server; with `make server`, one is there.")
+    get_logger().info("Starting a temporary Prefect server; `make server` keeps one running.")
     # It inherits the socket, so the port is ours from here on; whoever connects early waits
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"

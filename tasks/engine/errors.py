@@ -53,7 +53,7 @@ class PlaceError(StoreError):
 class DamagedError(StoreError):
     """A file is not what it was when it was published or looked at."""
 
-    default_advice = "Run again: what is damaged is computed anew."
+    default_advice = "Run again: whatever is damaged is recomputed."
 
 
 class NewerError(DamagedError):

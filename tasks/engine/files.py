@@ -145,7 +145,7 @@ def _in_words(error: OSError, root: Path) -> StoreError | None:
             "incomplete was published."
         )
     if error.errno == errno.EFBIG or _says(text, errno.EFBIG):
-        return FileLimitError(f"{place or root}: a file became too large for this user.")
+        return FileLimitError(f"{place or root}: a file exceeds the size limit of this user.")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return NotWritableError(f"{place or root}: cannot be written to ({reason}).")
     if place is None or not Path(place).is_relative_to(root):

@@ -194,7 +194,7 @@ def _require_folders(store: Store) -> None:
         path = store.root / name
         if os.path.lexists(path) and not path.is_dir():
             raise StoreError(
-                f"{path}: is no folder, so it is unknown which runs there are.",
+                f"{path}: is not a folder, so it is unknown which runs there are.",
                 "Put it back, or remove it; nothing was removed.",
             )
 

@@ -69,7 +69,7 @@ def _files(value: Any) -> bool:
     """Return whether an input is a file or a mapping of files."""
     if isinstance(value, Mapping) and value and all(map(_files, value.values())):
         if bad := [name for name in value if not isinstance(name, str) or "." in name]:
-            raise TypeError(f"Files must be named by texts without dots. Received: {bad[0]!r}")
+            raise TypeError(f"Names of files must be strings without dots. Received: {bad[0]!r}")
         return True
     return isinstance(value, ArtifactRef)
 

@@ -26,7 +26,7 @@ def error_text(value: object) -> str:
     """Return the text of an error; what a stage returns is plain JSON."""
     if isinstance(value, BaseException):
         return str(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value.")
+    raise TypeError(f"{type(value).__name__} is not a JSON value.")
 
 
 SERIALIZER = JSONSerializer(object_encoder=f"{__name__}.{error_text.__name__}", object_decoder=None)

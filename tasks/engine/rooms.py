@@ -35,7 +35,7 @@ def check_root(root: Path) -> None:
                     return
             except OSError as error:
                 raise NotWritableError(f"{place}: cannot be opened ({error.strerror}).") from error
-            link = "a link that leads nowhere" if place.is_symlink() else "a file"
+            link = "a dangling link" if place.is_symlink() else "a file"
             raise PlaceError(f"{place}: expected a folder, found {link}.")
 
 

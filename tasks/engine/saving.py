@@ -49,7 +49,7 @@ def _require_free(store: Store, target: Path) -> None:
         raise StoreError(f"{target}: is inside the store.", "Give a folder outside of it.")
     if os.path.lexists(target) and not (is_plain(target, folder=True) and not entries(target)):
         raise StoreError(
-            f"{target}: is there already, and is no empty folder.", "Give another folder."
+            f"{target}: already exists and is not an empty folder.", "Give another folder."
         )
 
 

@@ -254,7 +254,7 @@ class _Guarded(io.RawIOBase):
             raise DataError(
                 f"{self._path}: it expands to more than {self._limit / 1e9:,.1f} GB, over {RATIO} "
                 f"times its own size ({self._kind}). No images compress so well.",
-                "If it is what you mean, decompress it and give what comes out.",
+                "If this is intended, decompress it and give what comes out.",
             )
         return read
 
@@ -263,7 +263,7 @@ def _damaged(path: Path, found: str, error: Exception) -> DataError:
     if "too much memory" in str(error) or "usage limit" in str(error):
         tool = "unxz" if found == "xz" else "unzstd --long=31"
         return DataError(
-            f"{path}: to decompress it takes too much memory ({error}).",
+            f"{path}: decompressing it takes too much memory ({error}).",
             f"Decompress it ({tool}) and give what comes out.",
         )
     reason = str(error).strip().rstrip(".") or type(error).__name__

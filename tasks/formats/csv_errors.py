@@ -44,8 +44,8 @@ def checked_cells(table: Table, row: int, line: bytes) -> Cells:
         and cells == [name.encode() for name in names]
     ):
         raise DataError(
-            f"{table.path}, row {row}, column 1: the header once more. The file seems to be "
-            "several files, one behind the other.",
+            f"{table.path}, row {row}, column 1: the header again. The file seems to be "
+            "several files concatenated.",
             f"Remove row {row}, and every other row that repeats the header.",
         )
     if len(cells) == table.width:
@@ -75,9 +75,9 @@ def _width_error(table: Table, row: int, line: bytes, cells: Cells) -> DataError
             )
     if count in {2 * width - 1, 2 * width}:
         return DataError(
-            f"{place} These are two rows without a line end between them, as when files are joined "
-            "whose last line has none.",
-            f"Put a line end behind the value {width:,} of row {row}.",
+            f"{place} These are two rows without a line break between them, as when files are "
+            "joined and the last line of one has none.",
+            f"Insert a line break after value {width:,} of row {row}.",
         )
     if count < width and _is_last(table, row):
         return DataError(
@@ -187,7 +187,7 @@ def _value_error(place: str, cell: bytes, values: str, *, decimal_comma: bool) -
         return DataError(f"{problem} That stands for a missing value.", fill)
     if THOUSANDS.fullmatch(cell):
         return DataError(
-            f"{problem} Is it a number with a mark between its thousands?",
+            f"{problem} Is it a number with a thousands separator?",
             f"Write it without: {re.sub(rb'[^0-9]', b'', cell).decode()}.",
         )
     if values not in {"hex", "bool"} and _is_hex(cell):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 LINE = re.compile(rb"([^\r\n]*)(\r*\n|\r)")
 TRANSPOSE = (
-    "Turn it so that a row is an image: pandas.read_csv({name!r}, header=None).T"
+    "Transpose it so that each row is an image: pandas.read_csv({name!r}, header=None).T"
     ".to_csv('turned.csv', header=False, index=False)."
 )
 
@@ -87,7 +87,7 @@ class CsvRewriter:
 
     def _changed(self) -> DataError:
         return DataError(
-            f"{self._path}: its rows are not those that were there a moment ago.",
+            f"{self._path}: its rows have changed since it was first read.",
             "Run again when nothing writes to the file any more.",
         )
 

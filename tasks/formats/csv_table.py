@@ -139,8 +139,8 @@ def _header(path: Path, row: int, cells: list[Sequence[bytes]], wanted: str) -> 
     if plain and wanted == "auto" and is_disguised(first):
         shown = ", ".join(cell.decode("latin-1") for cell in first[:4])
         raise DataError(
-            f"{path}, row {row}, column 1: an image was taken for column names ({shown}, …): the "
-            "values that stand in it twice have got numbers behind them, and which is not certain.",
+            f"{path}, row {row}, column 1: an image was taken for column names ({shown}, …): its "
+            "repeated values were given numeric suffixes, and it is unclear which.",
             "Write the file again from the original, read with read_csv(header=None) and written "
             "with to_csv(header=False, index=False); or leave this image out with "
             "--reading.header yes, and its label.",

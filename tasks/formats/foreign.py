@@ -47,24 +47,24 @@ ARRAY = "numpy.save('{stem}.npy', numpy.array({load}))\" && rm {name}"
 
 KINDS = (
     Foreign("empty", lambda beginning: not beginning, "Expected one row per image. Copy it again."),
-    Foreign("a Git LFS pointer, which only names the file that was meant",
+    Foreign("a Git LFS pointer, which stands in for the real file",
             _begins(b"version https://git-lfs"),
             "Fetch that file: `git lfs pull`, in the repository that it is from."),
-    Foreign("a git-annex pointer, which only names the file that was meant",
+    Foreign("a git-annex pointer, which stands in for the real file",
             _begins(b"/annex/objects/"),
             "Fetch that file: `git annex get {name}`, in the repository that it is from."),
     Foreign("a web page", _matches(rb"<(!doctype|html|head|body|script|!--)"),
             "Download the file itself: on the page, look for the link to the raw file."),
     Foreign("an XML file", _begins(b"<?xml", b"\xef\xbb\xbf<?xml"), "Export its table as CSV."),
-    Foreign("a file of zeros only, as a download leaves that was not finished", _is_zeros,
+    Foreign("a file of zeros only, as an unfinished download leaves it", _is_zeros,
             "Download or copy it again."),
     Foreign("UTF-16 text", _begins(b"\xff\xfe", b"\xfe\xff"),
             "Write it as UTF-8: " + UTF8.replace("{code}", "UTF-16") + "."),
-    Foreign("UTF-16 text without a mark of it", _is_utf16, "Write it as UTF-8: " + UTF8 + "."),
+    Foreign("UTF-16 text without a byte order mark", _is_utf16, "Write it as UTF-8: " + UTF8 + "."),
     Foreign("JSON", _matches(rb"(\[\s*([\[{\"\d.-]|$)|\{\s*(\"|\}|$))"),
             "If it is a list of images, write it as an array: python -c \"import json, numpy; "
             + ARRAY.replace("{load}", "json.load(open('{name}'))") + "."),
-    Foreign("a pickle of Python, which is not opened here, since it may run programs",
+    Foreign("a Python pickle, which is not opened here, since it may run code",
             _matches(rb"\x80[\x02-\x05]"),
             "If you trust it, open it in Python (pickle.load) and write its arrays " + SAVED + "."),
     Foreign("an HDF5 file", _begins(b"\x89HDF\r\n\x1a\n"),
@@ -91,7 +91,7 @@ KINDS = (
     Foreign("an R data file", _begins(b"RDX2\n", b"RDX3\n", b"RDA"),
             "Write its table as CSV, with write.csv in R."),
     Foreign("an Avro or ORC file", _begins(b"Obj\x01", b"ORC"), "Write it as Parquet."),
-    Foreign("a program of Python",
+    Foreign("a Python program",
             _matches(rb"(#!.*python|import \w|from \w+ import |def \w+\(|\"\"\")"),
             "Give the file of images that it writes or reads."),
 )  # fmt: skip
@@ -129,6 +129,6 @@ def refuse_office(path: Path) -> None:
     if names is not None and "[Content_Types].xml" in names:
         raise DataError(
             f"{path}, row 1, column 1: expected images, but this is an Excel workbook or another "
-            "document of an office program.",
+            "office document.",
             "Save its sheet as CSV, and give that file.",
         )

@@ -171,6 +171,6 @@ def check_end(path: Path, file: BinaryIO, announced: str) -> None:
     """
     if file.read(1):
         raise DataError(
-            f"{path}: it goes on behind the {announced} that its header announces.",
+            f"{path}: it continues after the {announced} that its header announces.",
             "It is damaged, or two files in one. Copy or download it again.",
         )

@@ -47,7 +47,7 @@ def read_parquet(path: Path, reading: "ReadingSettings", image: Sides) -> ImageF
     """
     schema, count = _schema(path)
     if not count:
-        raise DataError(f"{path}: there is no row in it.", "Get it again.")
+        raise DataError(f"{path}: it has no rows.", "Get it again.")
     columns = choose_columns(path, schema, reading, image)
     if columns.whole and is_encoded(path, columns.pixels[0], schema):
         return _pictures(path, columns, count, image)
@@ -222,7 +222,7 @@ def _decoded(path: Path, columns: Columns, content: bytes | None, row: int) -> A
         return decode(content or b"")
     except BrokenPictureError as error:
         raise DataError(
-            f"{path}, row {row + 1:,}, column {columns.pixels[0]}: no picture that can be read "
+            f"{path}, row {row + 1:,}, column {columns.pixels[0]}: not a readable picture "
             f"({error}).",
             "Remove the row, or get the file again; where the pictures are files beside it, give "
             "their folder.",

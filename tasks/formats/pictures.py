@@ -150,7 +150,7 @@ def _classes(folder: Path, names: Sequence[str]) -> list[str] | None:
     if min(depths) == 1:
         beside = [name for name, depth in zip(names, depths, strict=True) if depth == 1]
         raise DataError(
-            f"{folder}: {len(beside):,} pictures lie beside folders of other pictures "
+            f"{folder}: {len(beside):,} pictures are next to folders of other pictures "
             f"({shown(beside)}); expected a folder for each class, or no folders at all.",
             "Move them into the folder of their class, or out of the way.",
         )
@@ -173,6 +173,6 @@ def _broken(broken: Sequence[str], every: Sequence[str]) -> Iterable[str]:
 
 def _changed(folder: Path, name: str) -> DataError:
     return DataError(
-        f"{folder / name}: it could be read a moment ago, and cannot now.",
+        f"{folder / name}: it could be read a moment ago, but not now.",
         "Run again when nothing writes to the folder any more.",
     )

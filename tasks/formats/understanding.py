@@ -139,4 +139,4 @@ def _first_bad(
                 got = part.pixels[rows[0], columns[0]]
                 return DataError(f"{path}, {place}: {expected}, got {got:g}.", advice)
             start += len(part.pixels)
-    raise RuntimeError("A value that was there is there no more: the file has changed.")
+    raise RuntimeError("A value found before is no longer there: the file has changed.")

@@ -65,10 +65,10 @@ def test_epochs_replace_the_steps_of_a_preset():
                                        "step. From 1 to 1,000,000."),
         ({"training.learning_rate": "1e-3,"}, "Received nothing between two commas"),
         ({"training.learning_rate": "nan"}, "Received: nan"),
-        ({"training.learning_rate": "1e-3,0.001"}, "0.001 is there twice. Give each value once."),
+        ({"training.learning_rate": "1e-3,0.001"}, "0.001 is given twice. Give each value once."),
         ({"training.optimizer": "sgd"}, "'rmsprop', 'adamw' or 'muon'. Received: sgd"),
         ({"training.learning_rate": "1e-4..1e-2"}, "a grid has values, not ranges"),
-        ({"seed": "1,2"}, "seeds are no setting to choose the best of. .* --seeds"),
+        ({"seed": "1,2"}, "the seed is not a setting to optimise. .* --seeds"),
         ({"evaluation.images": "1,2"}, "does not change how the denoiser is trained"),
         ({"autoencoder.network": "residual"}, "does not change how the denoiser is trained"),
         ({"training.validation_fraction": "0.1,0.2"}, "it decides which images"),
@@ -122,8 +122,8 @@ def test_a_range_is_written_with_two_dots(text, found):
         ({"training.warmup": "0..0.5:log"}, "a logarithmic range cannot begin at 0"),
         ({"training.learning_rate": "1e-4..2"}, "less than or equal to 1. Received: 2"),
         ({"training.learning_rate": "1..2..3"}, "expected LOW..HIGH"),
-        ({"training.optimizer": "adamw..muon"}, "a range is of numbers.* rmsprop, adamw, muon"),
-        ({"training.learning_rate": "0.1"}, "one value is nothing to search in. .*"
+        ({"training.optimizer": "adamw..muon"}, "needs a numeric setting.* rmsprop, adamw, muon"),
+        ({"training.learning_rate": "0.1"}, "a single value cannot be searched. .*"
                                             "--training.learning_rate 0.1"),
         ({"noise.factor": "0.1..0.9"}, "points at different noise cannot be compared"),
     ],

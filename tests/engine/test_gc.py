@@ -111,7 +111,7 @@ def test_runs_that_are_out_of_reach_are_not_taken_for_none(store, place):
     shutil.rmtree(store.root / place, ignore_errors=True)
     (store.root / place).symlink_to("/nowhere")
 
-    with pytest.raises(StoreError, match=rf"{place}: is no folder"):
+    with pytest.raises(StoreError, match=rf"{place}: is not a folder"):
         collect_garbage(store, 1, dry_run=False)
     assert keys(store) == [1]
 

@@ -419,7 +419,7 @@ def test_an_empty_folder_name_is_refused(project, script, option):
     command = ["plan"] if script == "cli.py" else []
     error = project.run(script, *command, option, code=2)
 
-    assert f"Invalid value for {option[:-1]}: expected a folder, received an empty text" in error
+    assert f"Invalid value for {option[:-1]}: expected a folder, received an empty string" in error
     assert not (project.folder / "runs").exists()
 
 
@@ -451,7 +451,7 @@ def test_a_run_is_saved_outside_of_the_artifacts(project, said, tmp_path):
     assert str(saved) in shown
     assert contents(saved) == contents(project.folder / "artifacts" / "latest")
     assert not any(path.is_symlink() for path in saved.rglob("*"))
-    assert "is there already" in said("save", "latest", saved, fails=True)
+    assert "already exists" in said("save", "latest", saved, fails=True)
     assert "cp -r" in project.run("cli.py", "save", "--help")
 
 
@@ -531,7 +531,7 @@ def test_a_name_that_the_locale_cannot_spell_ends_in_one_line(project, tmp_path)
     foreign = Project(project.folder, {**project.environment, **plain})
     error = foreign.run("full.py", "--artifacts", tmp_path / "Künste", code=1)
 
-    assert "error: a path has a name that this locale cannot spell. Set PYTHONUTF8=1." in error
+    assert "error: a path has a name that this locale cannot encode. Set PYTHONUTF8=1." in error
     assert "Traceback" not in error
 
 
@@ -549,4 +549,4 @@ def test_a_limit_on_the_size_of_files_ends_in_one_line(project, tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert "too large for this user. Raise that limit (`ulimit -f`)" in line
+    assert "exceeds the size limit of this user. Raise that limit (`ulimit -f`)" in line

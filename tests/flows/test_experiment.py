@@ -226,15 +226,15 @@ def test_an_autoencoder_needs_no_noise(gridded, data):
     [
         ((), "An experiment needs settings that vary. Give --grid"),
         (("--grid", "training.learning_rate"), "expected NAME=VALUE,VALUE"),
-        (("--grid", "noise.factor=0.3", "noise.factor=0.5"), "this setting is there twice"),
+        (("--grid", "noise.factor=0.3", "noise.factor=0.5"), "this setting is given twice"),
         (("--grid", "training.rate=1"), "--grid training.rate: there is no such setting"),
         (("--grid", "training.learning_rate=7"), "From 1e-09 to 1."),
         (("--grid", "noise.factor=0.3", "--search", 3), "--grid and --search exclude each other"),
-        (("--search", 3), "there is nothing to search in"),
-        (("--space", "training.warmup=0..0.2"), "how many points are to be looked for"),
+        (("--search", 3), "no search space is given"),
+        (("--space", "training.warmup=0..0.2"), "the number of points to sample is missing"),
         (("--grid", "residual.width=8,16"), "are the same training. Leave out a setting"),
         (("--grid", "noise.factor=0.3", "--sort", "loss"), "It has psnr, cost, point, noise."),
-        (("--search", 3, "--space", "training.warmup=0..0.2", "--plan"), "depends on what comes"),
+        (("--search", 3, "--space", "training.warmup=0..0.2", "--plan"), "the results of earlier"),
     ],
 )  # fmt: skip
 def test_a_question_without_an_answer_is_refused_before_anything_runs(

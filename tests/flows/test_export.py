@@ -100,7 +100,7 @@ def test_what_cannot_be_exported_is_refused(artifacts, tmp_path, options, said):
 
 def test_nothing_that_is_there_is_replaced(exported, artifacts):
     """The export that is there stays as it is."""
-    with pytest.raises(PipelineError, match="is there already, and is no empty folder"):
+    with pytest.raises(PipelineError, match="already exists and is not an empty folder"):
         export(exported, artifacts=artifacts)
 
     assert (exported / "denoiser.onnx").is_file()

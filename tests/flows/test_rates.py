@@ -93,7 +93,7 @@ def test_another_size_trains_only_what_is_new(measured, monkeypatch):
     [
         ("8,x", "--sizes 8,x: expected whole numbers from 1 to 65,536"),
         ("0", "expected whole numbers from 1 to 65,536"),
-        ("8,16,8", "--sizes: 8 is there twice. Give each size once."),
+        ("8,16,8", "--sizes: 8 is given twice. Give each size once."),
         ("", "expected whole numbers"),
     ],
 )

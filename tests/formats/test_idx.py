@@ -120,9 +120,9 @@ def test_a_file_that_goes_on_is_refused(tmp_path):
     (tmp_path / "images").write_bytes(idx(random_images(3, 7, 5)) + b"\0")
     (tmp_path / "labels").write_bytes(idx(np.arange(3, dtype="uint8")) + b"\0")
 
-    with pytest.raises(DataError, match="goes on behind the 3 images"):
+    with pytest.raises(DataError, match="continues after the 3 images"):
         pixels_of(read_idx(tmp_path / "images"))
-    with pytest.raises(DataError, match="goes on behind the 3 labels"):
+    with pytest.raises(DataError, match="continues after the 3 labels"):
         idx_labels(tmp_path / "labels")
 
 

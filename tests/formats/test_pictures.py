@@ -121,7 +121,7 @@ def test_pictures_beside_classes_are_asked_about(tmp_path):
     save(tmp_path / "B" / "1.png", GREY[1])
     save(tmp_path / "preview.png", GREY[2])
 
-    with pytest.raises(DataError, match=r"1 pictures lie beside .*preview\.png") as caught:
+    with pytest.raises(DataError, match=r"1 pictures are next to folders .*preview\.png") as caught:
         read_pictures(tmp_path)
     assert "out of the way" in caught.value.advice
     (tmp_path / "preview.png").unlink()

@@ -82,8 +82,8 @@ def test_one_file_is_one_set_and_so_is_a_folder_of_pictures(tmp_path):
         (("notes.md",), "no images; there are notes.md"),
         (("train.csv",), "test images are missing; there are train.csv"),
         (("test_labels.csv",), "train images and test images are missing"),
-        (("a.csv", "b.csv"), r"a\.csv and b\.csv are both there.*--data FILE"),
-        (("train.csv", "train.npy", "test.csv"), r"train\.csv and train\.npy are both there"),
+        (("a.csv", "b.csv"), r"a\.csv and b\.csv both exist.*--data FILE"),
+        (("train.csv", "train.npy", "test.csv"), r"train\.csv and train\.npy both exist"),
         (
             ("train.csv", "train.npy", "test.csv", "test.npz"),
             r"test\.csv and test\.npz; train\.csv and train\.npy",

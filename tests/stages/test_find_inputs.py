@@ -45,7 +45,7 @@ def test_a_single_picture_is_enough(tmp_path):
 @pytest.mark.parametrize("names", [(), ("notes.pdf",), ("train_labels.csv",)])
 def test_a_folder_without_images_is_refused(tmp_path, names):
     """Labels are no images."""
-    with pytest.raises(DataError, match="no images below it"):
+    with pytest.raises(DataError, match="no images in it"):
         find_inputs(files(tmp_path, *names))
 
 

@@ -71,9 +71,9 @@ def assert_right(made):
     [
         (lambda rows: json.dumps(rows.tolist()).encode(), "JSON", r"array: (python .*)\.$"),
         (lambda rows: text(rows).encode("utf-16"), "UTF-16 text", r"UTF-8: (iconv .*)\.$"),
-        (lambda rows: text(rows).encode("utf-16-le"), "UTF-16 text without a mark",
+        (lambda rows: text(rows).encode("utf-16-le"), "UTF-16 text without a byte order mark",
          r"UTF-8: (iconv .*)\.$"),
-        (lambda rows: text(rows).encode("utf-16-be"), "UTF-16 text without a mark",
+        (lambda rows: text(rows).encode("utf-16-be"), "UTF-16 text without a byte order mark",
          r"UTF-8: (iconv .*)\.$"),
     ],
     ids=["JSON", "UTF-16", "UTF-16 without a mark", "UTF-16, big end first, without a mark"],
@@ -152,9 +152,9 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
         (b"%PDF-1.7\n", "a PDF"),
         (b"SQLite format 3\0", "SQLite"),
-        (b"import numpy as np\n", "a program of Python"),
-        (b"#!/usr/bin/env python3\n", "a program of Python"),
-        (b'"""Load the data."""\n', "a program of Python"),
+        (b"import numpy as np\n", "a Python program"),
+        (b"#!/usr/bin/env python3\n", "a Python program"),
+        (b'"""Load the data."""\n', "a Python program"),
     ],
 )
 @pytest.mark.parametrize("name", ["test_data.csv", "test_labels.csv"])
@@ -201,9 +201,9 @@ def test_a_picture_is_given_with_its_folder(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (lambda one: one / 80, "no range that images usually have"),
-        (lambda one: one * 3.7 - 500, "no range that images usually have"),
-        (lambda one: one / 255 + 0.7, "no range that images usually have"),
+        (lambda one: one / 80, "not a usual range for images"),
+        (lambda one: one * 3.7 - 500, "not a usual range for images"),
+        (lambda one: one / 255 + 0.7, "not a usual range for images"),
     ],
 )
 def test_a_range_that_nobody_knows_is_asked_for(tmp_path, values, message):
@@ -312,7 +312,7 @@ def test_one_of_several_files_is_asked_for(tmp_path):
     for name in ("letters.csv", "digits.csv"):
         (tmp_path / name).write_text(text(PIXELS))
     message = refused(tmp_path)
-    assert "digits.csv and letters.csv are both there" in message
+    assert "digits.csv and letters.csv both exist" in message
 
     assert inspected(ingested(Path(re.search(r"e\.g\. (\S+)\.$", message)[1])))
 

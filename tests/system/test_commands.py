@@ -257,7 +257,7 @@ def test_the_commands_of_a_model_registry_run_as_written(reader):
 
 @pytest.mark.slow
 def test_the_commands_of_a_small_teams_server_run_as_written(tmp_path, postgres):
-    """PostgreSQL's database and user, a log-in, a server on every address, another worker."""
+    """PostgreSQL's database and user, a login, a server on every address, another worker."""
     (tmp_path / "bin").mkdir()
     sudo = tmp_path / "bin" / "sudo"  # becoming the database's owner, without becoming root
     sudo.write_text('#!/bin/sh\nshift 2\nPGUSER=postgres exec "$@"\n')

@@ -54,7 +54,9 @@ def test_a_folder_that_is_missing_is_a_parameter(served, tmp_path):
 
     assert done.returncode == 1
     message = newest(served)["state"]["message"]
-    assert message.endswith("/none: no such file or folder. Give that of the images with `data`.")
+    assert message.endswith(
+        "/none: no such file or folder. Give the path of the images with `data`."
+    )
 
 
 def test_a_run_is_named_by_its_settings_and_tagged(served, tmp_path):

@@ -126,7 +126,7 @@ def test_a_process_that_computes_with_other_threads_is_refused():
     )
 
     assert done.returncode == 1
-    assert "with other than 2 threads" in done.stderr
+    assert "but not with 2 threads" in done.stderr
 
 
 def first_imported(onednn: str, then: str = "pass") -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""A server that other machines reach: with a log-in, or only if its owner wants it without."""
+"""A server that other machines reach: with a login, or only if its owner wants it without."""
 
 import base64
 import json
@@ -100,7 +100,7 @@ def test_a_run_by_hand_without_the_log_in_starts_no_second_server(served):
     del environment["PREFECT_API_AUTH_STRING"]
     refused = Project(served.project.folder, environment).run("full.py", code=1)
 
-    assert f"at http://127.0.0.1:{served.port}, asks for a log-in" in refused
+    assert f"at http://127.0.0.1:{served.port}, requires a login" in refused
     assert "Set PREFECT_API_AUTH_STRING=USER:PASSWORD" in refused
 
 
@@ -116,5 +116,5 @@ def test_a_deploy_without_the_log_in_says_what_to_set(served):
 
     assert done.returncode == 1
     assert "401 Unauthorized" in done.stderr
-    assert "if it requires a log-in, set PREFECT_API_AUTH_STRING" in done.stderr
+    assert "if it requires a login, set PREFECT_API_AUTH_STRING" in done.stderr
     assert "Traceback" not in done.stderr

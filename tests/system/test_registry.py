@@ -246,7 +246,7 @@ def test_a_server_that_is_down_costs_a_line_in_the_log(team):
     assert "Refused: " in said
     [warning] = [line for line in lines if "WARNING" in line]
     assert f"MLflow ({team.uri}) is not up to date: it does not answer" in warning
-    assert warning.endswith("The next run makes up for it.")
+    assert warning.endswith("The next run catches up.")
     assert len(lines) == 2  # one says that it is told
 
 
@@ -486,9 +486,9 @@ def test_a_damaged_network_is_not_handed_on(copied):
     found = seen(told.uri)
 
     left_out, unnamed = told.warnings
-    assert f"MLflow was not told of {champion.run}: " in left_out
+    assert f"{champion.run} was not written to MLflow: " in left_out
     assert "changed after it was published" in left_out
-    assert unnamed == f"MLflow has no champion: it has not got the network of {champion.run}."
+    assert unnamed == f"MLflow has no champion: it does not have the network of {champion.run}."
     assert len(found.runs) == 3
     assert found.aliases == {}
     assert champion.sha256 not in found.versions

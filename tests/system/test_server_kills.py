@@ -143,7 +143,7 @@ def test_a_second_make_server_is_refused_and_leaves_the_first_alone(served, tmp_
     port = free_port()
     refused = served.project.run_module("flows.ops.server", "--port", port, code=1)
 
-    assert "A server of this PREFECT_HOME is running already" in refused
+    assert "A server of this PREFECT_HOME is already running" in refused
     assert f"http://127.0.0.1:{served.port} (process {served.process.pid})" in refused
     assert served.process.poll() is None
     assert served.states() is not None
