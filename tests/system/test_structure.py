@@ -76,7 +76,7 @@ def broken_rules(folder: Path) -> list[str]:
 
 
 def test_the_project_follows_its_import_rules(copy):
-    """Flows use tasks, tasks use array code; stages reach the engine through one door."""
+    """Flows use tasks, tasks use array code; stages reach the engine through one entry point."""
     assert broken_rules(copy) == []
 
 
