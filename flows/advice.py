@@ -39,10 +39,9 @@ COMMANDS: dict[type[Exception], str] = {
         "Remove what is in the way, or give another folder with --artifacts, and run again."
     ),
 }
-RESUME = (
-    "Nothing is lost: fix the cause and run it again. Finished steps, and finished epochs of a "
-    "training, are not repeated."
-)
+KEPT = "Finished steps, and finished epochs of a training, are not repeated."
+RESUME = f"Nothing is lost: fix the cause and run it again. {KEPT}"
+STOPPED = f"stopped. Nothing is lost: run the same command again to resume. {KEPT}"
 ARGUMENTS = (
     "data", "artifacts", "preset", "inbox", "input", "output", "model", "shifts", "format",
     "network", "grid", "search", "space", "seeds", "sizes",
@@ -71,7 +70,7 @@ def called_from_python() -> Iterator[None]:
 
 
 def resume() -> str:
-    """Say what to do about a run that was stopped or failed."""
+    """Say what to do about a run that failed or crashed."""
     what = "the same command" if _PLACE.get() == "command line" else "it"
     return RESUME.replace("run it", f"run {what}")
 

@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter, Token
 from pydantic import ValidationError
 
 from autoencoders.settings import PresetName, Settings
-from flows.advice import USER_ERRORS, in_words, read_in, resume
+from flows.advice import STOPPED, USER_ERRORS, in_words, read_in
 from flows.by_hand import DRAIN_SECONDS, delivered
 from flows.starting import announced
 from flows.terminal import end_now, leave, output_errors, prepare_output
@@ -82,9 +82,9 @@ def run_command(app: App) -> None:
         except USER_ERRORS as error:
             leave(1, in_words(error))
         except _Stopped as stopped:
-            leave(128 + stopped.number, f"stopped. {resume()}")
+            leave(128 + stopped.number, STOPPED)
         except KeyboardInterrupt:
-            leave(130, f"stopped. {resume()}")
+            leave(130, STOPPED)
 
 
 @contextmanager

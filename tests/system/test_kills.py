@@ -103,7 +103,7 @@ def test_a_stopped_run_says_how_to_resume(straight, tmp_path, server_environment
     output = process.communicate(timeout=30)[0]
 
     assert process.returncode == code
-    assert "error: stopped. Nothing is lost: fix the cause and run the same command again" in output
+    assert "error: stopped. Nothing is lost: run the same command again to resume" in output
     assert "Traceback" not in output
     assert published_is_whole(tmp_path)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support import HOME, SMALL, descendants, published_is_whole, write_dataset
 from tests.system.test_kills import wait_for
 
-RESUME = "error: stopped. Nothing is lost: fix the cause and run the same command again."
+RESUME = "error: stopped. Nothing is lost: run the same command again to resume."
 
 
 @pytest.fixture(scope="module")
