@@ -20,6 +20,7 @@ from autoencoders.settings import InputSettings
 from flows.advice import REFUSALS
 from flows.by_hand import job
 from flows.catalogue import CORRUPTIONS
+from flows.naming import denoise_name
 from flows.networks import DENOISER, LATEST, ChosenRun, choose_run
 from flows.options import ARTIFACTS, Folder, Model, RunsIn, run_command
 from flows.recipe import levels_in_words
@@ -77,7 +78,7 @@ def denoise_folder(sources: dict[Path, Path], restore: Restore, output: Path) ->
         return denoise_pictures(sources, restore, StepReport("denoise pictures"))
 
 
-@job(name="denoise")
+@job(name="denoise", flow_run_name=denoise_name)
 def denoise(
     input: Path,
     output: Path,

@@ -21,6 +21,7 @@ from flows.advice import REFUSALS
 from flows.by_hand import job
 from flows.catalogue import METHODS
 from flows.model_card import model_card, programs
+from flows.naming import export_name
 from flows.networks import DENOISER, LATEST, ChosenRun, choose_run
 from flows.options import ARTIFACTS, Folder, Model, RunsIn, run_command
 from flows.user_folder import user_folder
@@ -48,7 +49,7 @@ def export_one(name: str, run: ChosenRun, formats: tuple[str, ...], output: Path
         return export_network(network, formats, examples, output, threads, about, log.info)
 
 
-@job(name="export")
+@job(name="export", flow_run_name=export_name)
 def export(
     output: Path,
     format: str = "onnx",

@@ -1,7 +1,7 @@
 """What a run is called: what differs from the reference, so that a list of runs reads as a list of
 experiments."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +20,52 @@ LONGEST = 80
 """Characters of a name; a list shows no more."""
 
 
-def run_name() -> str:
-    """Return the name of the flow run under way; Prefect calls this when it begins.
-
-    A name that somebody has chosen is kept, also that of a run that is retried.
-    """
-    given = flow_run.name or ""
-    if is_chosen(given):
-        return given
-    parameters = flow_run.parameters
-    try:
-        return experiment(parameters["preset"], parameters["settings"])
-    except (ValueError, PipelineError):  # settings that contradict each other; the flow says so
-        return given
-
-
 def is_chosen(name: str) -> bool:
     """Return whether somebody has chosen the name of a flow run, and not Prefect."""
     return not WORDS.issuperset(name.split("-"))
 
 
-def experiment_name() -> str:
-    """Return the name of an experiment under way: what is trained, and what varies."""
-    given, parameters = flow_run.name or "", flow_run.parameters
-    if is_chosen(given):
-        return given
+def _unless_chosen(named: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
+    """Return what Prefect calls for the name of a flow run that begins, from its parameters.
+
+    A name that somebody has chosen is kept, also that of a run that is retried; so is Prefect's
+    where there is nothing to say.
+    """
+
+    def name() -> str:
+        given = flow_run.name or ""
+        return given if is_chosen(given) else named(flow_run.parameters) or given
+
+    return name
+
+
+@_unless_chosen
+def run_name(parameters: dict[str, Any]) -> str:
+    """Return in a few words how the settings of a run differ from their preset."""
+    try:
+        return experiment(parameters["preset"], parameters["settings"])
+    except (ValueError, PipelineError):  # settings that contradict each other; the flow says so
+        return ""
+
+
+@_unless_chosen
+def experiment_name(parameters: dict[str, Any]) -> str:
+    """Return what an experiment trains, and what varies."""
     varied = [*(parameters["grid"] or ()), *(parameters["space"] or ())]
     fields = ", ".join(name.rpartition(".")[2].replace("_", " ") for name in varied)
-    return f"{parameters['network']} by {fields}" if fields else given
+    return f"{parameters['network']} by {fields}" if fields else ""
+
+
+@_unless_chosen
+def denoise_name(parameters: dict[str, Any]) -> str:
+    """Return which images are denoised with which network."""
+    return f"{Path(parameters['input']).name} by {Path(parameters['model']).name}"
+
+
+@_unless_chosen
+def export_name(parameters: dict[str, Any]) -> str:
+    """Return which run's networks are exported, and as what."""
+    return f"{Path(parameters['model']).name} as {parameters['format']}"
 
 
 def experiment(preset: PresetName, settings: Settings | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prefect.client.orchestration import get_client
 
 from autoencoders.errors import PipelineError
 from flows.export import export
@@ -68,6 +69,14 @@ def test_the_program_beside_it_needs_nothing_of_ours(exported, tmp_path):
 
     assert program in (exported / "README.md").read_text()
     assert float(done.stdout.partition(":")[2]) < 1e-4
+
+
+def test_the_run_is_called_by_what_it_does(exported):
+    """Among other runs in Prefect's list."""
+    with get_client(sync_client=True) as client:
+        names = {run.name for run in client.read_flow_runs()}
+
+    assert "latest as onnx" in names
 
 
 def test_the_example_is_what_keras_computes(exported, artifacts):

@@ -12,6 +12,7 @@ from autoencoders.models.network import build_network
 from autoencoders.models.residual import build_residual
 from autoencoders.settings import ResidualSettings
 from tasks.formats.onnx_graph import onnx_network
+from tasks.formats.onnx_int8 import onnx_predictor, write_int8
 from tasks.formats.onnx_layers import WRITERS
 
 L = keras.layers
@@ -103,3 +104,21 @@ def test_what_is_not_written_is_refused_with_another_format(layer):
         onnx_network(model((8, 8, 1), layer), WRITERS, "")
 
     assert "--format litert,saved_model" in refused.value.advice
+
+
+def test_weights_in_bytes_cannot_overflow_on_any_processor(tmp_path):
+    """They have 7 bits; without VNNI, an x86 processor adds two products of 8 bits in 16."""
+    network = build_network((8, 8, 1), 0)
+    images = RNG.random((64, 8, 8, 1), dtype=np.float32)
+    (tmp_path / "whole.onnx").write_bytes(onnx_network(network, WRITERS, "").SerializeToString())
+    write_int8(tmp_path / "whole.onnx", tmp_path / "int8.onnx", images)
+
+    weights = [
+        onnx.numpy_helper.to_array(one)
+        for one in onnx.load(tmp_path / "int8.onnx").graph.initializer
+        if one.data_type == onnx.TensorProto.INT8 and len(one.dims) == 4
+    ]
+    assert len(weights) == 6
+    assert max(np.abs(one.astype(int)).max() for one in weights) == 64
+    restored = onnx_predictor(tmp_path / "int8.onnx", 1)(images)
+    assert np.abs(restored - np.asarray(network(images))).max() < 0.05
