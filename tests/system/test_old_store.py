@@ -159,7 +159,7 @@ def test_the_next_run_computes_everything_once_and_replaces_the_old(
     cli.gc(keep_last=1, artifacts=old.root, as_json=True)
 
     assert states(result.stdout + result.stderr) == dict.fromkeys(STEPS, "Completed")
-    assert [row["computed"] for row in rows] == ["9/9", "9/9", "20/20"]
+    assert [row["computed"] for row in rows] == ["9/9", "9/9", f"{len(STEPS)}/{len(STEPS)}"]
     assert "noise.kind" in compared
     [record] = finished_runs(old)
     assert record.flow == "full"
