@@ -117,7 +117,8 @@ class _Census:
         newest = {flow: names[-keep_last:] for flow, names in by_flow.items()}
         kept = {name for names in newest.values() for name in names}
         kept |= {run for alias in aliases(self.store) for run in alias.pinned()}
-        kept = (kept | {latest}) & self.finished.keys()
+        kept |= {latest, *self.under_way}  # one that is published may yet be named by an alias
+        kept &= self.finished.keys()
         for name, record in self.unfinished.items():
             finished = newest.get(self._flow(record, latest), [])
             if name in self.under_way or len(finished) < keep_last or name > finished[0]:

@@ -135,6 +135,19 @@ def test_a_run_that_finishes_while_runs_are_read_keeps_what_it_used(store, monke
     assert keys(store) == [1]
 
 
+def test_a_run_that_was_published_stays_until_it_has_ended(store):
+    """An alias may be about to name it, although a run that began later is there already."""
+    with Journal(store, name="first", **RUN) as first:
+        with Journal(store, name="second", **RUN) as second:
+            publish_run(store, second.finished(), {}, {}, {}, latest=True)
+        publish_run(store, first.finished(), {}, {}, {}, latest=False)
+        collect_garbage(store, 1, dry_run=False)
+        assert len(finished_runs(store)) == 2
+    collect_garbage(store, 1, dry_run=False)
+
+    assert [one.name for one in finished_runs(store)] == [second.record.name]
+
+
 def test_what_is_published_meanwhile_is_not_garbage(store, monkeypatch):
     """Only what was there before the lock can be removed."""
     write_run(store, 1, [1])
