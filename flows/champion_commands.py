@@ -19,8 +19,8 @@ def champion(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None
     """Show which network is the champion, since when, and why."""
     store = Store(artifacts)
     alias, found = Alias(store, CHAMPION), require_champion(store)
-    decision = next(one for one in alias.decisions() if one.number == found.number)
-    former = [one.target.run for one in alias.decisions()
+    decision = next(one for one in alias.readable() if one.number == found.number)
+    former = [one.target.run for one in alias.readable()
               if one.target is not None and one.number < found.number]  # fmt: skip
     shown = {
         "run": found.run,

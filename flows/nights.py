@@ -116,7 +116,7 @@ class Night:
 def nothing_new(store: Store, given: str) -> Night | None:
     """Say that the last retraining has decided about the same; None if it has not."""
     alias = Alias(store, CHAMPION)
-    last = next((one for one in alias.decisions() if "given" in one.facts), None)
+    last = next((one for one in alias.readable() if "given" in one.facts), None)
     if last is None or last.facts["given"] != given:
         return None
     champion = champion_of(store)  # also says if it is damaged

@@ -91,7 +91,9 @@ def _record_runs(store: Store, writer: Writer, warnings: list[str]) -> list[str]
 
 def _follow(store: Store, writer: Writer, warnings: list[str]) -> dict[str, str]:
     """Let the aliases of MLflow name what the decisions say; return the runs that they name."""
-    decisions = list(Alias(store, CHAMPION).decisions())
+    ours = Alias(store, CHAMPION)
+    ours.current()  # where that is not known, nothing follows
+    decisions = list(ours.readable())
     if not decisions:
         return {}
     wanted = {CHAMPION: _champion(decisions), CHALLENGER: _challenger(decisions)}

@@ -127,15 +127,16 @@ class Alias:
         """Return what the alias named before it first named what it names now; None if nothing.
 
         So going back twice goes back two targets, and not to and fro.
+
+        Raises:
+            AliasDamagedError: If it is unknown what it names, or what it named before.
         """
         current = self.current()
         if current is None or current.target is None:
             return None
-        found = {one.number: one for one in self.decisions()}
         run = current.target.run
-        first = min(n for n, one in found.items() if one.target and one.target.run == run)
-        before = found.get(found[first].over)
-        return before.target if before else None
+        *_, first = (one for one in self.readable() if one.target and one.target.run == run)
+        return read_decision(self.folder / f"{first.over:08}.json").target if first.over else None
 
     def _number_of_current(self, *, tolerant: bool) -> int:
         try:

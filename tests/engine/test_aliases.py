@@ -120,6 +120,22 @@ def test_a_damaged_decision_is_never_believed(alias, spoil):
     assert len(finished_runs(alias.store)) == 9
 
 
+def test_a_damaged_decision_of_the_past_stops_nobody_from_going_back(alias):
+    """Only to what it has named itself, which is not known any more."""
+    for number in (2, 3, 4):
+        alias.decide("moved", {}, over=number - 1, target=target(number))
+    path = alias.folder / "00000002.json"
+    path.chmod(0o644)
+    path.write_bytes(b"")
+
+    assert alias.former() == target(3)
+    alias.decide("back", {}, over=4, target=target(3))
+    with pytest.raises(AliasDamagedError, match="00000002"):
+        alias.former()
+    alias.decide("set", {}, over=None, target=target(1))
+    assert alias.former() is None
+
+
 def test_a_decision_that_was_taken_out_is_noticed(alias):
     """Each one names the content of the one before it."""
     for number in (2, 3):

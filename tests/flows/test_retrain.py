@@ -13,7 +13,7 @@ from flows.champion import CHAMPION, champion_of, roll_back
 from flows.networks import choose_run
 from flows.retrain import retrain
 from tasks.engine.aliases import Alias
-from tasks.engine.errors import NotPublishedError
+from tasks.engine.errors import AliasDamagedError, NotPublishedError
 from tasks.engine.files import sha256_of
 from tasks.engine.gc import collect_garbage
 from tasks.engine.journal import run_folder
@@ -86,6 +86,26 @@ def test_the_same_again_is_nothing_new(again):
     moved = artifacts.parent / "moved"
     shutil.copytree(data, moved)
     assert retrain(moved, "quick", settings(), artifacts).event == "nothing new"
+
+
+def test_after_a_damaged_decision_a_rollback_makes_the_nights_go_on(again, capsys):
+    """Who is champion is unknown until somebody says it; then the damaged one is the past."""
+    data, artifacts = again
+    alias = Alias(Store(artifacts), CHAMPION)
+    run = alias.current().target.run
+    alias.decide("refused", {"reasons": ["."], "checks": [], "drift": []}, over=1)
+    path = alias.folder / "00000002.json"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(AliasDamagedError, match="rollback --to RUN"):
+        retrain(data, "quick", settings(), artifacts)
+    roll_back(alias.store, run)
+
+    assert retrain(data, "quick", settings(), artifacts).event == "nothing new"
+    cli.app(["champion", "--artifacts", str(artifacts), "--json"], **IN_PROCESS)
+    assert json.loads(capsys.readouterr().out)["run"] == run
+    with pytest.raises(Exception, match="no earlier champion"):
+        roll_back(alias.store, None)
 
 
 @pytest.mark.long
