@@ -150,7 +150,9 @@ def compare(what: str, pair: Pair, least: float, rng: np.random.Generator) -> Ch
     ends = log_ratio_intervals(pair.challenger[:, None], pair.champion[:, None], DRAWS, rng)[:, 0]
     gain = _decibels(np.log(means[0] / means[1]))
     low, high = _decibels(ends[1]), _decibels(ends[0])
-    return Check(what, len(pair.champion), gain, low, high, least, low is not None and low > least)
+    if low is None or high is None:  # an interval without an end, of images that are all alike
+        return Check(what, len(pair.champion), gain, None, None, least, False)
+    return Check(what, len(pair.champion), gain, low, high, least, low > least)
 
 
 def _decibels(log_ratio: float) -> float | None:
@@ -208,8 +210,10 @@ def _reason(check: Check) -> str:
         return f"{check.what}: the errors are no numbers that can be compared."
     if check.what == "SSIM":
         return f"SSIM is lower by {-check.gain:.4f}."
-    interval = "" if check.low is None else f" (95 % interval {check.low:.2f} to {check.high:.2f})"
-    gain = f"{check.gain:+.2f} dB{interval}"
+    gain = f"{check.gain:+.2f} dB"
+    if check.low is None:
+        return f"{check.what}: gain {gain}, without an interval, as nearly all errors are alike."
+    gain += f" (95 % interval {check.low:.2f} to {check.high:.2f})"
     if check.what == "PSNR":
         return f"Gain {gain}: its lower end does not exceed the margin of {check.least:g} dB."
     loss = f"a loss of more than {-(check.least or 0):g} dB is possible"

@@ -100,6 +100,17 @@ def test_a_network_that_returns_no_numbers_is_refused(value):
     assert not decided(main).promote
 
 
+def test_a_gain_whose_interval_has_no_end_is_refused():
+    """Errors that are alike but for one image say nothing about other images."""
+    errors = np.full(100, 0.02)
+    errors[0] = 0.9
+    verdict = decided(Pair(errors, np.full(100, 0.01)))
+
+    assert not verdict.promote
+    assert "without an interval" in verdict.reasons[0]
+    assert (verdict.checks[0].low, verdict.checks[0].high) == (None, None)
+
+
 def test_a_challenger_below_the_baseline_is_warned_of_or_refused():
     """By the rules."""
     below = pair(-2)
