@@ -62,5 +62,5 @@ def notify_webhook(url: str, content: Mapping[str, Any], logger: Logger) -> None
         httpx.post(url, json=content, timeout=10).raise_for_status()
     except httpx.HTTPStatusError as error:
         logger.error("%s: the webhook answered %s.", WEBHOOK, error.response.status_code)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its message may contain the URL
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # whose text may have the URL
         logger.error("%s: the webhook was not reached (%s).", WEBHOOK, type(error).__name__)

@@ -11,6 +11,7 @@ from autoencoders.settings import PRESETS
 from flows import cli
 from flows.champion import CHAMPION, champion_of, roll_back
 from flows.networks import choose_run
+from flows.ops.notifications import notify_decision
 from flows.retrain import retrain
 from tasks.engine.aliases import Alias
 from tasks.engine.errors import AliasDamagedError, NotPublishedError
@@ -159,6 +160,16 @@ def test_files_of_an_inbox_join_the_data(again, tmp_path):
     assert (night.folder / "inbox" / "monday.csv" / "inspection.json").exists()
     (inbox / "monday.csv").rename(inbox / "sunday.csv")
     assert retrain(data, "quick", none, artifacts, inbox).event == "nothing new"
+
+
+@pytest.mark.parametrize("url", ["nonsense", f"http://{64 * 'a'}.example", "http://127.0.0.1:1"])
+def test_a_webhook_that_is_no_address_costs_a_line_in_the_log(monkeypatch, caplog, url):
+    """The decision is made by then."""
+    monkeypatch.setenv("AUTOENCODERS_WEBHOOK", url)
+    notify_decision({"text": "Retraining: refused"})
+
+    assert "the webhook was not reached" in caplog.text
+    assert url not in caplog.text
 
 
 @pytest.mark.slow
