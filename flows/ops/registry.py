@@ -18,6 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from autoencoders.errors import PipelineError
+from tasks.engine.errors import EngineError
+from tasks.engine.files import friendly_os_errors
 from tasks.engine.logs import run_logger
 from tasks.engine.store import Store
 
@@ -101,7 +103,7 @@ def keep_up(value: str, store: Store) -> None:
     log.info("Telling MLflow.")
     try:
         told = mirror(value, store)
-    except PipelineError as error:
+    except (PipelineError, EngineError) as error:
         log.warning("%s The next run catches up.", error.problem)
         return
     for warning in told.warnings:
@@ -146,7 +148,8 @@ def address(value: str, store: Store) -> str:
     """Return the URI that is meant."""
     if value != ON:
         return value
-    return os.environ.get(TRACKING_URI) or f"sqlite:///{store.room(ROOM) / 'mlflow.db'}"
+    with friendly_os_errors(store.root):
+        return os.environ.get(TRACKING_URI) or f"sqlite:///{store.room(ROOM) / 'mlflow.db'}"
 
 
 def shown(uri: str) -> str:

@@ -26,7 +26,7 @@ import pytest
 from autoencoders.errors import PipelineError
 from flows.champion import CHAMPION, NETWORK, champion_of
 from flows.ops.machine import operations
-from flows.ops.registry import MLFLOW, mirror
+from flows.ops.registry import MLFLOW, keep_up, mirror
 from flows.records import duration
 from tasks.engine.aliases import Alias
 from tasks.engine.journal import finished_runs, run_folder
@@ -208,6 +208,16 @@ def test_a_mirror_without_mlflow_is_refused_with_how_to_install_it(monkeypatch):
     monkeypatch.setenv(MLFLOW, "yes")
     with pytest.raises(PipelineError, match="expected `on` or a URI"):
         operations()
+
+
+def test_a_folder_that_cannot_be_made_for_it_costs_a_line_in_the_log(tmp_path, caplog):
+    """As on a full disk: what the run has decided is written down already."""
+    store = Store(tmp_path / "artifacts")
+    store.root.touch()
+    keep_up("on", store)
+
+    assert "something else is there" in caplog.text
+    assert "The next run makes up for it." in caplog.text
 
 
 @pytest.mark.slow
