@@ -6,9 +6,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError
 
-from .errors import AliasDamagedError
+from .errors import AliasDamagedError, NewerDecisionError
 from .files import json_digest, read_file
-from .journal import RUN_NAME
+from .journal import RUN_NAME, version_of
 from .manifest import Digest, Record
 
 ALIAS_VERSION = 1
@@ -62,10 +62,17 @@ def read_decision(path: Path) -> Decision:
 
     Raises:
         AliasDamagedError: If it is not what was written there.
+        NewerDecisionError: If a newer version wrote it.
     """
     try:
-        decision = Decision.model_validate_json(read_file(path))
-    except (OSError, ValidationError) as error:
+        content = read_file(path)
+        decision = Decision.model_validate_json(content)
+    except OSError as error:
+        raise AliasDamagedError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValidationError as error:
+        if version_of(content) > ALIAS_VERSION:
+            newer = f"{path}: written by a newer version of this project."
+            raise NewerDecisionError(newer) from error
         raise AliasDamagedError(f"{path}: no decision, or damaged.") from error
     if decision.digest != decision.expected_digest() or path.stem != f"{decision.number:08}":
         raise AliasDamagedError(f"{path}: changed after it was written.")

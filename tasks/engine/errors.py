@@ -102,6 +102,12 @@ class AliasDamagedError(DamagedError):
     default_advice = "Put the file back from a copy, or decide anew which run is meant."
 
 
+class NewerDecisionError(AliasDamagedError):
+    """A newer version of the engine wrote it: not damaged, but what it says is not known either."""
+
+    default_advice = "Update this project."
+
+
 class MovedError(EngineError):
     """An alias names something else than it did when a decision about it was prepared."""
 

@@ -206,7 +206,7 @@ def read_record(path: Path, name: str) -> RunRecord:
         problem = f"{path}: no readable record of a run ({error.strerror})."
         raise StoreError(problem, advice) from error
     except ValidationError as error:
-        if _version_of(content) > RECORD_VERSION:
+        if version_of(content) > RECORD_VERSION:
             newer = f"{path}: written by a newer version of this project."
             raise StoreError(newer, "It is skipped; update this project.") from error
         raise StoreError(f"{path}: not the record of a run, or damaged.", advice) from error
@@ -215,7 +215,8 @@ def read_record(path: Path, name: str) -> RunRecord:
     return record
 
 
-def _version_of(content: bytes) -> int:
+def version_of(content: bytes) -> int:
+    """Return the version of a record in whatever form; 0 if it has none."""
     try:
         return _Version.model_validate_json(content).version
     except ValidationError:

@@ -120,6 +120,15 @@ def test_a_damaged_decision_is_never_believed(alias, spoil):
     assert len(finished_runs(alias.store)) == 9
 
 
+def test_a_decision_of_a_newer_version_asks_for_an_update(alias):
+    """It is not damaged, and to decide anew over it would be wrong."""
+    newer = {"version": 99, "target": {"runs": [name_of(2)]}}
+    (alias.folder / "00000002.json").write_text(json.dumps(newer))
+
+    with pytest.raises(AliasDamagedError, match=r"newer version of this project\. Update"):
+        alias.current()
+
+
 def test_a_damaged_decision_of_the_past_stops_nobody_from_going_back(alias):
     """Only to what it has named itself, which is not known any more."""
     for number in (2, 3, 4):
