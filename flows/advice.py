@@ -18,13 +18,19 @@ from tasks.engine.errors import (
     AliasDamagedError,
     DiskFullError,
     EngineError,
+    NoTargetError,
     NotWritableError,
     PlaceError,
+    TargetDamagedError,
 )
 from tasks.engine.refusals import Refusals
 
 USER_ERRORS = (PipelineError, EngineError)
 """Everything that a user can fix: shown as one message, without a traceback."""
+ANOTHER_CHAMPION = (
+    "Put it back from a copy, or go back to another champion (`autoencoders rollback`, or with "
+    "--to RUN); if there is none, begin anew in another folder with --artifacts."
+)
 COMMANDS: dict[type[Exception], str] = {
     DiskFullError: (
         "Free some space (`autoencoders gc --keep-last 3` with the same --artifacts may help), or "
@@ -34,6 +40,8 @@ COMMANDS: dict[type[Exception], str] = {
         "Put the file back from a copy, or say which run is the champion: `autoencoders rollback "
         "--to RUN`."
     ),
+    NoTargetError: ANOTHER_CHAMPION,
+    TargetDamagedError: ANOTHER_CHAMPION,
     NotWritableError: "Make it writable, or give another folder with --artifacts, and run again.",
     PlaceError: (
         "Remove what is in the way, or give another folder with --artifacts, and run again."

@@ -9,6 +9,7 @@ from typing import Any
 from autoencoders.errors import PipelineError
 from tasks.engine.aliases import Alias, require_intact
 from tasks.engine.decisions import Decision, Target
+from tasks.engine.errors import StoreError, TargetDamagedError
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.journal import RECORD, read_record, run_folder
 from tasks.engine.published import published_refs
@@ -40,16 +41,30 @@ def champion_of(store: Store) -> Champion | None:
 
     Raises:
         AliasDamagedError: If it is not known which run it is.
-        NoTargetError, DamagedError: If it is not there any more, or not what was promoted.
+        NoTargetError, TargetDamagedError: If it is not there any more, or not what was promoted.
     """
     decision = Alias(store, CHAMPION).current()
     if decision is None or decision.target is None:
         return None
     target = decision.target
     require_intact(store, target)
-    record = read_record(run_folder(store, target.run) / RECORD, target.run)
-    files = published_refs(store, record)
+    try:
+        record = read_record(run_folder(store, target.run) / RECORD, target.run)
+        files = published_refs(store, record)
+    except StoreError as error:  # whose advice is for runs that anybody may repeat or remove
+        raise TargetDamagedError(error.problem) from error
     return Champion(decision.number, target.run, target.files[NETWORK], files)
+
+
+def require_evidence(store: Store, champion: Champion) -> None:
+    """Read through what a challenger is compared by, beside the champion's network.
+
+    Raises:
+        TargetDamagedError: If something is not what its run has published.
+    """
+    places = [one for one in champion.files if one.startswith("evidence/")]
+    files = {place: champion.files[place].sha256 for place in (*places, "inspection.json")}
+    require_intact(store, Target(run=champion.run, files=files))
 
 
 def require_champion(store: Store) -> Champion:
@@ -84,7 +99,7 @@ def roll_back(store: Store, to: str | None) -> Decision:
 
     Raises:
         PipelineError: If there is no such former champion.
-        NoTargetError, DamagedError: If it is not there any more, or not what was promoted.
+        NoTargetError, TargetDamagedError: If it is not there any more, or not what was promoted.
     """
     alias = Alias(store, CHAMPION)
     if to is None:

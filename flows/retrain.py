@@ -18,7 +18,15 @@ from autoencoders.settings import PresetName, ResolvedSettings, apply_preset
 from flows.advice import REFUSALS, in_place
 from flows.by_hand import job
 from flows.challenge import Challenge
-from flows.champion import CHAMPION, NETWORK, PROMOTED, REFUSED, STOPPED, champion_of
+from flows.champion import (
+    CHAMPION,
+    NETWORK,
+    PROMOTED,
+    REFUSED,
+    STOPPED,
+    champion_of,
+    require_evidence,
+)
 from flows.naming import add_tags, run_name, tag_run
 from flows.nights import Night, nothing_new, story
 from flows.ops.machine import operations
@@ -27,7 +35,7 @@ from flows.options import ARTIFACTS, SAMPLE, Artifacts, Data, Folder, Preset, ru
 from tasks.draw_nights import draw_nights
 from tasks.engine.aliases import Alias
 from tasks.engine.decisions import Target
-from tasks.engine.errors import MovedError
+from tasks.engine.errors import DamagedError, MovedError
 from tasks.engine.files import json_digest
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.logs import run_logger
@@ -142,7 +150,12 @@ def _hold(
     while True:
         champion = champion_of(run.store)
         challenge = Challenge(run.step, data, inbox, settings, rules, champion, margin)
-        event, facts = _challenge(challenge)
+        try:
+            event, facts = _challenge(challenge)
+        except (DamagedError, ValueError):
+            if champion is not None:
+                require_evidence(run.store, champion)  # or it says what helps there
+            raise
         facts |= {
             "given": given(run.data),
             "champion": champion and {"run": champion.run, "sha256": champion.sha256},

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from .decisions import Decision, Target, mentioned_runs, read_decision
-from .errors import AliasDamagedError, DamagedError, MovedError, NoTargetError
+from .errors import (
+    AliasDamagedError,
+    DamagedError,
+    MovedError,
+    NoTargetError,
+    TargetDamagedError,
+)
 from .files import friendly_os_errors, read_file, sha256_of
 from .handles import sync
 from .journal import is_finished, run_folder
@@ -89,8 +95,8 @@ class Alias:
 
         Yields:
             A function of the event in a word, the facts, the target or None, and the run that
-            decides. It raises NoTargetError if the target is no finished run, DamagedError if a
-            file of it is not what it says; nothing is written then.
+            decides. It raises NoTargetError if the target is no finished run, TargetDamagedError
+            if a file of it is not what it says; nothing is written then.
 
         Raises:
             MovedError: If the alias names something else by now.
@@ -234,7 +240,7 @@ def require_intact(store: Store, target: Target) -> None:
 
     Raises:
         NoTargetError: If the run is not there.
-        DamagedError: If a file is not what the target says.
+        TargetDamagedError: If a file is not what the target says.
     """
     if not is_finished(store, target.run):
         raise NoTargetError(f"{target.run}: no finished run of this name is there any more.")
@@ -243,6 +249,6 @@ def require_intact(store: Store, target: Target) -> None:
         try:
             found = sha256_of(path)
         except OSError as error:
-            raise DamagedError(f"{path}: missing or not readable.", "") from error
+            raise TargetDamagedError(f"{path}: missing or not readable.") from error
         if found != digest:
-            raise DamagedError(f"{path}: changed after it was published.", "")
+            raise TargetDamagedError(f"{path}: changed after it was published.")

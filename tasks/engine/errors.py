@@ -116,3 +116,11 @@ class MovedError(EngineError):
 
 class NoTargetError(EngineError):
     """What an alias is to name is not there."""
+
+    default_advice = "Put it back from a copy, or decide anew which run is meant."
+
+
+class TargetDamagedError(DamagedError):
+    """A file of what an alias is to name is not what was published; nothing computes it anew."""
+
+    default_advice = "Put it back from a copy, or decide anew which run is meant."

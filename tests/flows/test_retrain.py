@@ -9,12 +9,12 @@ import pytest
 from autoencoders.retraining import RetrainingSettings, least_gain
 from autoencoders.settings import PRESETS
 from flows import cli
-from flows.champion import CHAMPION, champion_of, roll_back
+from flows.champion import CHAMPION, NETWORK, champion_of, roll_back
 from flows.networks import choose_run
 from flows.ops.notifications import notify_decision
 from flows.retrain import retrain
 from tasks.engine.aliases import Alias
-from tasks.engine.errors import AliasDamagedError, NotPublishedError
+from tasks.engine.errors import AliasDamagedError, NotPublishedError, TargetDamagedError
 from tasks.engine.files import sha256_of
 from tasks.engine.gc import collect_garbage
 from tasks.engine.journal import run_folder
@@ -35,6 +35,7 @@ def csv(path, count, seed):
     """Write random images of 12 x 12 pixels, the label last."""
     rng = np.random.default_rng(seed)
     rows = np.column_stack([rng.integers(0, 256, (count, 144)), rng.integers(0, 10, count)])
+    path.parent.mkdir(exist_ok=True)
     np.savetxt(path, rows, fmt="%d", delimiter=",")
 
 
@@ -130,6 +131,20 @@ def test_a_challenger_like_the_champion_is_refused(again, monkeypatch):
     [post] = webhook.received
     assert post["state"] == "refused"
     assert post["text"].startswith(f"Retraining {night.run}: Refused: ")
+
+
+@pytest.mark.parametrize("place", [NETWORK, "evidence/seen.npy", "manifest.json"])
+def test_a_damaged_champion_is_told_with_a_way_out(again, tmp_path, place):
+    """To run again, as helps with all else that is damaged, would end in the same way for ever."""
+    data, artifacts = again
+    run = champion_of(Store(artifacts)).run
+    path = (run_folder(Store(artifacts), run) / place).resolve()
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    csv(tmp_path / "inbox" / "monday.csv", 40, 1)
+
+    with pytest.raises(TargetDamagedError, match="go back to another champion"):
+        retrain(data, "quick", settings(), artifacts, tmp_path / "inbox")
 
 
 def test_too_few_images_that_neither_has_seen_are_a_refusal(again):
