@@ -114,10 +114,14 @@ class Night:
 
 
 def nothing_new(store: Store, given: str) -> Night | None:
-    """Say that the last retraining has decided about the same; None if it has not."""
-    alias = Alias(store, CHAMPION)
-    last = next((one for one in alias.readable() if "given" in one.facts), None)
-    if last is None or last.facts["given"] != given:
+    """Say that a retraining has decided about the same; None if none has.
+
+    Not the last one alone: else data that come back, or two schedules with settings of their own,
+    would be decided about every night, and bring back what was rolled back by hand.
+    """
+    decisions = Alias(store, CHAMPION).readable()
+    last = next((one for one in decisions if one.facts.get("given") == given), None)
+    if last is None:
         return None
     champion = champion_of(store)  # also says if it is damaged
     folder = run_folder(store, last.by)

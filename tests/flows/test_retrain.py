@@ -110,6 +110,18 @@ def test_after_a_damaged_decision_a_rollback_makes_the_nights_go_on(again, capsy
         roll_back(alias.store, None)
 
 
+def test_what_was_decided_about_before_is_nothing_new(again):
+    """Whatever came in between: a network that was rolled back does not come back by itself."""
+    data, artifacts = again
+    alias = Alias(Store(artifacts), CHAMPION)
+    few = settings(retrain={"images": 1000})
+    assert retrain(data, "quick", few, artifacts).event == "refused"
+
+    for again_of in (settings(), few):
+        assert retrain(data, "quick", again_of, artifacts).event == "nothing new"
+    assert len(list(alias.decisions())) == 2
+
+
 @pytest.mark.long
 def test_a_challenger_like_the_champion_is_refused(again, monkeypatch):
     """The decision is written down with its numbers, and posted."""
