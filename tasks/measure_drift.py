@@ -8,6 +8,9 @@ import numpy as np
 from tasks.engine.handles import ArtifactRef, Output, stage
 from tasks.formats.tables import read_table
 
+UNLABELLED = "without a label"
+"""The class of images that have lost their labels, by which no class can be seen to be worse."""
+
 
 @stage
 def measure_drift(
@@ -37,7 +40,7 @@ def measure_drift(
         for name, (old, new) in values.items()
     ]
     counts = [json.loads(one["classes"].path.read_bytes()) for one in (before, now)]
-    if all(counts):  # without labels there is nothing to compare
-        found.append(of_classes(*counts, psi=psi))
+    if counts[0]:  # without labels before, there is nothing to compare
+        found.append(of_classes(counts[0], counts[1] or {UNLABELLED: len(profiles[1])}, psi=psi))
     text = json.dumps([one.__dict__ for one in found], indent=1, allow_nan=False)
     (output.folder / "drift.json").write_text(f"{text}\n", encoding="utf-8")
