@@ -28,7 +28,18 @@ def find_inbox(folder: Path) -> dict[str, dict[str, Path]]:
         )
     found = sorted(folder.iterdir())
     return {
-        one.name: find_files(one)
+        one.name: _files_of(one)
         for one in found
         if one.name[0] != "." and not one.name.endswith(UNFINISHED)
     }
+
+
+def _files_of(entry: Path) -> dict[str, Path]:
+    advice = "Correct it, or take it out of the inbox."
+    text = entry.name.encode(errors="replace").decode()
+    if text != entry.name:  # names are written down, which bytes that are no text cannot be
+        raise DataError(f"{entry.parent / text}: expected a name in UTF-8.", advice)
+    try:
+        return find_files(entry)
+    except DataError as error:  # whose advice is about --data
+        raise DataError(error.problem, advice) from error

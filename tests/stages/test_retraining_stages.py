@@ -1,6 +1,7 @@
 """The stages of retraining as plain functions: references in, files out."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tasks.engine.handles import Output
 from tasks.find_inbox import find_inbox
 from tasks.formats.image_table import ImageTableWriter, read_image_table
 from tasks.mark_seen import mark_seen
+from tasks.measure_drift import measure_drift
 from tasks.merge import merge
 from tasks.profile import profile
 
@@ -91,6 +93,31 @@ def test_a_profile_has_ink_noise_and_classes(tmp_path, saved, output):
     assert json.loads((output.folder / "class_counts.json").read_text()) == {"bee": 2}
 
 
+@pytest.mark.parametrize(("before", "now", "drifted"), [
+    ({"a": 30, "b": 30}, {"a": 30, "b": 30}, [False]),
+    ({"a": 30, "b": 30}, {}, [True]),
+    ({}, {"a": 30, "b": 30}, []),
+])  # fmt: skip
+def test_lost_labels_are_drift(tmp_path, output, before, now, drifted):
+    """Without them no class can be seen to be worse; new ones take nothing away."""
+    import pandas as pd
+
+    values = np.random.default_rng(0).random(60)
+    pd.DataFrame({"ink": values, "noise": values}).to_parquet(tmp_path / "profile.parquet")
+    pd.DataFrame({"mse": values}).to_parquet(tmp_path / "errors.parquet")
+    data = {name: reference(tmp_path / f"{name}.parquet") for name in ("profile", "errors")}
+    for name, counts in (("before", before), ("now", now)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(counts))
+    measure_drift(
+        output, {**data, "classes": reference(tmp_path / "before.json")},
+        {**data, "classes": reference(tmp_path / "now.json")}, ks=0.1, psi=0.2,
+    )  # fmt: skip
+    found = json.loads((output.folder / "drift.json").read_text())
+
+    assert [one["drifted"] for one in found if one["measure"] == "classes"] == drifted
+    assert not any(one["drifted"] for one in found if one["measure"] != "classes")
+
+
 def table(folder, name, labels, classes=None, side=4):
     """Write a table of images, every pixel of which is the label, or 9 without."""
     path = folder / f"{name}.parquet"
@@ -146,6 +173,18 @@ def test_an_inbox_is_what_is_in_it(tmp_path):
     assert set(found["set"]) == {"data", "labels"}
     with pytest.raises(PipelineError, match="no such folder"):
         find_inbox(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("name", [b"empty", b"mon\xffday"])
+def test_an_entry_that_cannot_be_read_is_named_with_what_helps(tmp_path, name):
+    """It is no matter of --data; a name that is no text could not be written down."""
+    entry = tmp_path / os.fsdecode(name)
+    entry.mkdir()
+
+    with pytest.raises(PipelineError, match=r"take it out of the inbox") as refusal:
+        find_inbox(tmp_path)
+    assert "--data" not in str(refusal.value)
+    str(refusal.value).encode()
 
 
 def test_the_figure_of_all_nights_needs_no_number(output):
