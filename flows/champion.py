@@ -99,15 +99,16 @@ def roll_back(store: Store, to: str | None) -> Decision:
 
     Raises:
         PipelineError: If there is no such former champion.
+        MovedError: If another one becomes champion meanwhile.
         NoTargetError, TargetDamagedError: If it is not there any more, or not what was promoted.
     """
     alias = Alias(store, CHAMPION)
     if to is None:
+        current = alias.current()  # first: one that becomes champion from here on is noticed
         target = alias.former()
-        if target is None:
+        if current is None or target is None:
             raise PipelineError("There is no earlier champion to go back to.")
-        current = alias.current()
-        over = current.number if current else 0
+        over = current.number
         return alias.decide(ROLLED_BACK, _by_hand(target), over=over, target=target)
     target = _former(alias, to)
     return alias.decide(ROLLED_BACK, _by_hand(target), over=None, target=target)

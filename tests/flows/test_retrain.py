@@ -14,7 +14,12 @@ from flows.networks import choose_run
 from flows.ops.notifications import notify_decision
 from flows.retrain import retrain
 from tasks.engine.aliases import Alias
-from tasks.engine.errors import AliasDamagedError, NotPublishedError, TargetDamagedError
+from tasks.engine.errors import (
+    AliasDamagedError,
+    MovedError,
+    NotPublishedError,
+    TargetDamagedError,
+)
 from tasks.engine.files import sha256_of
 from tasks.engine.gc import collect_garbage
 from tasks.engine.journal import run_folder
@@ -143,6 +148,22 @@ def test_a_challenger_like_the_champion_is_refused(again, monkeypatch):
     [post] = webhook.received
     assert post["state"] == "refused"
     assert post["text"].startswith(f"Retraining {night.run}: Refused: ")
+
+
+def test_a_rollback_notices_a_promotion_at_the_same_time(again, monkeypatch):
+    """It would go back from a champion that nobody has looked at."""
+    _, artifacts = again
+    alias, real = Alias(Store(artifacts), CHAMPION), Alias.former
+    present = alias.current()
+
+    def meanwhile(self):
+        before = real(self) or present.target
+        alias.decide("promoted", {"reasons": []}, over=present.number, target=present.target)
+        return before
+
+    monkeypatch.setattr(Alias, "former", meanwhile)
+    with pytest.raises(MovedError, match="was moved meanwhile"):
+        roll_back(alias.store, None)
 
 
 @pytest.mark.parametrize("place", [NETWORK, "evidence/seen.npy", "manifest.json"])
