@@ -207,7 +207,7 @@ def _gained(checks: list[Check]) -> str:
 def _reason(check: Check) -> str:
     """Say why a check has failed."""
     if check.gain is None:
-        return f"{check.what}: the errors are no numbers that can be compared."
+        return f"{check.what}: a mean error is 0 or no number, so the two cannot be compared."
     if check.what == "SSIM":
         return f"SSIM is lower by {-check.gain:.4f}."
     gain = f"{check.gain:+.2f} dB"

@@ -100,6 +100,14 @@ def test_a_network_that_returns_no_numbers_is_refused(value):
     assert not decided(main).promote
 
 
+def test_noisy_images_that_are_the_clean_ones_are_no_rival():
+    """As with a noise factor of 0; the reason says so."""
+    verdict = decided(Pair(np.zeros(100), pair(1, 100).challenger))
+
+    assert not verdict.promote
+    assert "a mean error is 0" in verdict.reasons[0]
+
+
 def test_a_gain_whose_interval_has_no_end_is_refused():
     """Errors that are alike but for one image say nothing about other images."""
     errors = np.full(100, 0.02)
