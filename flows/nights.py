@@ -49,7 +49,8 @@ class Night:
         now = self.run if self.event == PROMOTED else self.champion
         stays = f"The champion is {now}." if now else "There is no champion yet."
         if self.event == NOTHING_NEW:
-            return f"Nothing new: {self.run} has decided about the same data and settings. {stays}"
+            before = f"{self.run} has decided about the same data and settings"
+            return f"Nothing new: {before} ({self.facts['before']}). {stays}"
         return f"{self.event.capitalize()}: {' '.join(self.reasons)} {stays}"
 
     def notice(self) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def nothing_new(store: Store, given: str) -> Night | None:
         return None
     champion = champion_of(store)  # also says if it is damaged
     folder = run_folder(store, last.by)
-    return Night(NOTHING_NEW, last.by, {"reasons": [], "drift": []},
+    return Night(NOTHING_NEW, last.by, {"reasons": [], "drift": [], "before": last.event},
                  folder if folder.exists() else None,
                  champion=champion.run if champion else None)  # fmt: skip
 

@@ -122,8 +122,10 @@ def test_what_was_decided_about_before_is_nothing_new(again):
     few = settings(retrain={"images": 1000})
     assert retrain(data, "quick", few, artifacts).event == "refused"
 
-    for again_of in (settings(), few):
-        assert retrain(data, "quick", again_of, artifacts).event == "nothing new"
+    for again_of, how in ((settings(), "promoted"), (few, "refused")):
+        night = retrain(data, "quick", again_of, artifacts)
+        assert night.event == "nothing new"
+        assert f"the same data and settings ({how})" in night.summary()
     assert len(list(alias.decisions())) == 2
 
 

@@ -217,7 +217,7 @@ def test_a_folder_that_cannot_be_made_for_it_costs_a_line_in_the_log(tmp_path, c
     keep_up("on", store)
 
     assert "something else is there" in caplog.text
-    assert "The next run makes up for it." in caplog.text
+    assert "The next run catches up." in caplog.text
 
 
 @pytest.mark.slow
