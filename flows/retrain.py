@@ -92,17 +92,18 @@ def retrain(
     """
     tag_run(preset, data)
     rules = settings.retrain if settings else RetrainSettings()
-    resolved = resolve_settings(apply_preset(preset, settings))
+    asked = apply_preset(preset, settings)
+    resolved = resolve_settings(asked)
     with telling(REFUSALS):
         store, machine = Store(artifacts), operations()
         entries = find_inbox(inbox) if inbox else {}
         paths, values = _paths(data, entries), resolved.model_dump(mode="json")
 
         def given(refs: Refs) -> str:
-            """Return a digest of all that decides what comes of it: contents and settings."""
+            """Return a digest of contents and settings, as asked for: machines resolve them."""
             contents, more = _split(refs, entries)
             added = sorted(_contents(one) for one in more.values())
-            chosen = [preset, values, rules.model_dump(mode="json")]
+            chosen = [preset, asked.model_dump(mode="json"), rules.model_dump(mode="json")]
             return json_digest([_contents(contents), added, chosen], sort_keys=True)
 
         night = nothing_new(store, given(input_refs(paths)))

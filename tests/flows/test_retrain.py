@@ -82,8 +82,8 @@ def test_the_champion_is_what_denoise_uses(first):
     assert sha256_of(chosen.network("denoiser")) == champion_of(Store(artifacts)).sha256
 
 
-def test_the_same_again_is_nothing_new(again):
-    """Without a run; another place of the same files is the same, another setting is not."""
+def test_the_same_again_is_nothing_new(again, monkeypatch):
+    """Without a run; another place of the same files, or another machine, is the same."""
     data, artifacts = again
     night = retrain(data, "quick", settings(), artifacts)
     assert night.event == "nothing new"
@@ -93,6 +93,10 @@ def test_the_same_again_is_nothing_new(again):
     moved = artifacts.parent / "moved"
     shutil.copytree(data, moved)
     assert retrain(moved, "quick", settings(), artifacts).event == "nothing new"
+
+    monkeypatch.setattr("tasks.resolve.resolve_threads", lambda: 3)
+    monkeypatch.setattr("tasks.resolve.resolve_precision", lambda: "bfloat16")
+    assert retrain(data, "quick", settings(), artifacts).event == "nothing new"
 
 
 def test_after_a_damaged_decision_a_rollback_makes_the_nights_go_on(again, capsys):
