@@ -22,6 +22,16 @@ def find_inbox(folder: Path) -> dict[str, dict[str, Path]]:
     Raises:
         DataError: If there is no such folder, or an entry is nothing that can be read.
     """
+    try:
+        return _entries(folder)
+    except OSError as error:  # an inbox is often on a disk of others
+        raise DataError(
+            f"{error.filename or folder}: cannot be read ({error.strerror}).",
+            "Check that the disk is reachable and the folder is readable, and run again.",
+        ) from error
+
+
+def _entries(folder: Path) -> dict[str, dict[str, Path]]:
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder.", "Create it, or give another one with --inbox."

@@ -1,5 +1,6 @@
 """The stages of retraining as plain functions: references in, files out."""
 
+import errno
 import json
 import os
 
@@ -173,6 +174,17 @@ def test_an_inbox_is_what_is_in_it(tmp_path):
     assert set(found["set"]) == {"data", "labels"}
     with pytest.raises(PipelineError, match="no such folder"):
         find_inbox(tmp_path / "missing")
+
+
+def test_an_inbox_on_a_disk_that_does_not_answer_is_refused_in_words(tmp_path, monkeypatch):
+    """With the folder and what the system says."""
+
+    def stale(folder):
+        raise OSError(errno.ESTALE, "Stale file handle", str(folder))
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", stale)
+    with pytest.raises(PipelineError, match=rf"{tmp_path}: cannot be read \(Stale file handle\)"):
+        find_inbox(tmp_path)
 
 
 @pytest.mark.parametrize("name", [b"empty", b"mon\xffday"])
