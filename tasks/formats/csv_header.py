@@ -62,7 +62,17 @@ def _has_names(first: Cells, second: Cells | None) -> bool:
     numbers = [cell for cell in first if cell and _is_value(cell)]
     if not numbers:
         return second is None or not _same_kinds(first, second)
-    return _counts(numbers) and len(numbers) > 2
+    if len(numbers) > 2 and _counts(sorted(numbers, key=lambda cell: (len(cell), cell))):
+        return True
+    return second is not None and _are_above_numbers(first, second)
+
+
+def _are_above_numbers(first: Cells, second: Cells) -> bool:
+    """Tell whether most cells are words with a number below, as where a column is called 0 that
+    was joined to others."""
+    above = [not _is_value(one) and _is_value(other)
+             for one, other in zip(first, second, strict=False)]  # fmt: skip
+    return len(first) == len(second) and 2 * sum(above) > len(first)
 
 
 def _is_value(cell: bytes) -> bool:

@@ -165,6 +165,58 @@ def test_a_label_column_is_found(tmp_path, before, behind, header, words):
     assert any(what.startswith("label in column") for what, _, _ in file.decisions)
 
 
+@pytest.mark.parametrize("name", ["annotation", "0", "digit_class"])
+@pytest.mark.parametrize("place", [0, 64])
+def test_a_label_with_a_name_that_nobody_knows_is_found(tmp_path, name, place):
+    """Beside pixels whose names are numbered; 0 is what pandas calls a column that has no name."""
+    table = pd.DataFrame(PIXELS, columns=NAMES)
+    table.insert(place, name, LABELS)
+    table.to_csv(tmp_path / "data.csv", index=False)
+    pixels, labels = read(tmp_path / "data.csv")
+
+    assert np.array_equal(pixels, PIXELS)
+    assert np.array_equal(labels, LABELS)
+
+
+ORDERS = {
+    "sorted as words": sorted(NAMES),
+    "backwards": NAMES[::-1],
+    "mixed": [NAMES[at] for at in np.random.default_rng(0).permutation(64)],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_pixels_are_brought_to_the_order_of_their_names(tmp_path, order):
+    """Train and test may have them in different ones; errors name the column in the file."""
+    table = pd.DataFrame(PIXELS, columns=NAMES)[order]
+    table.insert(0, "label", LABELS)
+    table.to_csv(tmp_path / "data.csv", index=False)
+    file = opened(tmp_path / "data.csv")
+    pixels, labels = read(tmp_path / "data.csv")
+
+    assert np.array_equal(pixels, PIXELS)
+    assert np.array_equal(labels, LABELS)
+    assert file.decisions[-1][0] == "pixels in the order of their names"
+    assert file.place(2, 10) == f"row 4, column {order.index('pixel10') + 2}"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{row}x{column}" for row in range(1, 9) for column in range(1, 9)],
+        [f"{row}x{column}" for column in range(1, 9) for row in range(1, 9)],
+        [f"V{3 * (at * 7 % 64)}" for at in range(64)],
+        [f"{colour}{at}" for at in range(21, 0, -1) for colour in "rgb"] + ["r0"],
+    ],
+    ids=["rows", "columns", "numbers with gaps", "several colours"],
+)
+def test_names_that_say_no_order_change_none(tmp_path, names):
+    """Some number down the columns, and some count something else."""
+    pd.DataFrame(PIXELS, columns=names).to_csv(tmp_path / "data.csv", index=False)
+
+    assert np.array_equal(read(tmp_path / "data.csv")[0], PIXELS)
+
+
 def test_a_label_behind_row_numbers_is_found(tmp_path):
     """66 = 2 + 8 x 8."""
     lines = [f"{at},{label}," + row

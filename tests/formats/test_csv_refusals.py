@@ -4,6 +4,7 @@ import gzip
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from autoencoders.settings import ImageSettings, ReadingSettings
@@ -136,6 +137,25 @@ def test_a_label_at_one_of_both_ends_is_asked_for(tmp_path):
     assert np.array_equal(read(path, label="first")[1], LABELS)
     assert np.array_equal(read(path, label="first")[0], pixels)
     assert np.array_equal(read(path, label="last")[1], pixels[:, -1])
+
+
+@pytest.mark.parametrize("label", ["auto", "first", "last", "none"])
+def test_a_column_between_pixels_is_refused(tmp_path, label):
+    """Whatever is set: the label would be a pixel, and a pixel the label. The step works."""
+    path = tmp_path / "data.csv"
+    frame = pd.DataFrame(PIXELS, columns=[f"pixel{at}" for at in range(64)])
+    frame.insert(30, "label", LABELS)
+    frame.to_csv(path, index=False)
+
+    message = refusal(path, label=label)
+    assert "row 1, column 31: the column 'label' stands between those of the pixels" in message
+
+    exec(re.search(r"frame\.insert\(.*\)\)", message)[0])
+    frame.to_csv(path, index=False)
+    pixels, labels = read(path)
+
+    assert np.array_equal(pixels, PIXELS)
+    assert np.array_equal(labels, LABELS)
 
 
 def test_settings_overrule_what_is_seen(tmp_path):
