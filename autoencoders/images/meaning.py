@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from autoencoders.errors import PipelineError
 from autoencoders.images.layout import along_rows, by_pixel, find_order
-from autoencoders.images.ranges import Range, find_range, is_standardised, to_bytes
+from autoencoders.images.ranges import STANDARDISED, Range, find_range, is_standardised, to_bytes
 from autoencoders.images.shape import Shape, Sides, candidates, find_shape
 from autoencoders.images.survey import Traits
 
@@ -177,7 +177,7 @@ def _range(shape: Shape, values: Traits, sample: Values, given: Given) -> tuple[
             "Say which values mean black and white, for these ones --image.black "
             f"{values.smallest:.6g} --image.white {values.largest:.6g}.",
         )
-    if is_standardised(values) and found.name.startswith("standardised"):
+    if is_standardised(values) and found.name.startswith(STANDARDISED):
         return found, f"{span}, mean {values.mean:.2f}, spread {values.spread:.2f}"
     return found, span + kind
 

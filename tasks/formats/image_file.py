@@ -5,6 +5,7 @@ Every reader of this package returns one, so that whoever ingests knows no forma
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -49,6 +50,13 @@ class ImageFile:
     the file: "row 20, column 64"; only called to complain."""
     names: Sequence[str] = ()
     """The name of each image, where each is a file of its own; empty elsewhere."""
+
+
+class Opened(NamedTuple):
+    """A file of images, and where it is."""
+
+    path: Path
+    images: ImageFile
 
 
 def counted_label(index: int) -> str:

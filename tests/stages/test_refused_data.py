@@ -216,6 +216,78 @@ def test_a_range_that_nobody_knows_is_asked_for(tmp_path, values, message):
     assert np.abs(content(found / "train.parquet")[0].astype(int) - PIXELS).max() <= 1
 
 
+def standardised(pixels):
+    return (pixels - pixels.mean()) / pixels.std()
+
+
+UNLIKE = {
+    "bytes and fractions": (lambda x: x, lambda x: x / 255),
+    "fractions and bytes": (lambda x: x / 255, lambda x: x),
+    "float bytes and fractions": (lambda x: x.astype(float), lambda x: x / 255),
+    "fractions and twice as wide ones": (lambda x: x / 255, lambda x: x / 127.5 - 1),
+    "wide fractions and others": (lambda x: x / 127.5 - 1, lambda x: x / 255 - 0.5),
+    "bytes and wide fractions": (lambda x: x, lambda x: x / 127.5 - 1),
+    "standardised and fractions": (standardised, lambda x: x / 255),
+}
+
+
+@pytest.mark.parametrize(("train", "test"), UNLIKE.values(), ids=UNLIKE)
+def test_train_and_test_of_two_ranges_are_refused(tmp_path, train, test):
+    """One of them would be black, or half as bright. The formula that the message has leads on."""
+    values = {"train": train(SPLITS["train"][0]), "test": test(SPLITS["test"][0])}
+    for split, one in values.items():
+        np.save(tmp_path / f"{split}.npy", one)
+    message = refused(tmp_path)
+    assert "one range in all files" in message
+    if "standardised" in message:
+        return
+
+    split = re.search(r"/(\w+)\.npy \(NumPy array\): values from", message)[1]
+    formula = re.search(r"range of the others: (.*?); or", message)[1]
+    np.save(tmp_path / f"{split}.npy", eval(formula, {"x": values[split]}))
+    made = ingested(tmp_path)
+    for split, (pixels, _) in SPLITS.items():
+        assert np.array_equal(content(made / f"{split}.parquet")[0], pixels)
+
+
+def test_ranges_of_which_one_lies_in_the_other_are_read(tmp_path):
+    """Dark images, or black and white ones, are no mistake; a warning says what was taken."""
+    np.save(tmp_path / "train.npy", PIXELS)
+    np.save(tmp_path / "test.npy", SPLITS["test"][0] // 128)
+    made = ingested(tmp_path)
+    assert [one["code"] for one in inspected(made)["warnings"]] == ["faint"]
+    assert "of the test images is 1, but 255" in inspected(made)["warnings"][0]["text"]
+    assert content(made / "test.parquet")[0].max() == 1
+
+    np.save(tmp_path / "train.npy", PIXELS / 255)
+    assert content(ingested(tmp_path) / "test.parquet")[0].max() == 255
+
+
+@pytest.mark.parametrize(
+    ("clean", "noisy", "message"),
+    [
+        (lambda x: x / 255, lambda x: x, "noisy values run from 0 to 255"),
+        (lambda x: x, lambda x: x / 255, "noisy values run from 0 to 1"),
+        (lambda x: x / 255, lambda x: np.where(x == 255, np.nan, x / 255), "expected a number"),
+    ],
+)
+def test_noisy_twins_of_another_range_are_refused(tmp_path, clean, noisy, message):
+    """All of them would be black, or white."""
+    np.save(tmp_path / "clean.npy", clean(PIXELS))
+    np.save(tmp_path / "noisy.npy", noisy(PIXELS))
+
+    assert re.search(message, refused(tmp_path))
+
+
+def test_noise_may_go_far_beyond_black_and_white(tmp_path):
+    """As unclipped noise does."""
+    noise = np.random.default_rng(0).normal(0, 2, PIXELS.shape)
+    np.save(tmp_path / "clean.npy", PIXELS / 255)
+    np.save(tmp_path / "noisy.npy", PIXELS / 255 + noise)
+
+    assert inspected(ingested(tmp_path))["warnings"] == []
+
+
 @pytest.mark.parametrize("option", ["image", "reading"])
 @pytest.mark.parametrize("value", [256, -1])
 def test_a_value_outside_of_all_others_is_clipped_or_meant(tmp_path, option, value):
