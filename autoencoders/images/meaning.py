@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from autoencoders.errors import PipelineError
 from autoencoders.images.layout import along_rows, by_pixel, find_order
 from autoencoders.images.ranges import STANDARDISED, Range, find_range, is_standardised, to_bytes
-from autoencoders.images.shape import Shape, Sides, candidates, find_shape
+from autoencoders.images.shape import SMALLEST, Shape, Sides, candidates, find_shape
 from autoencoders.images.survey import Traits
 
 Values = NDArray[np.generic]
@@ -112,10 +112,13 @@ def decide_shape(width: int, stated: Shape | None, given: Given) -> tuple[Shape,
         f"Say its shape: {', or '.join(options)}."
         if options
         else "Height x width x channels must be that many: look for a column that is no pixel, "
-        "such as a row number or a label (--reading.index yes, --reading.label first). If each "
-        "column is an image, set "
+        "such as a row number or a label (in a table --reading.index yes, --reading.label first; "
+        "of an array keep the others, array[:, 1:]). If each column is an image, set "
         "--reading.rows pixels."
     )
+    if width < SMALLEST**2 and not known:
+        problem = f"a row has {width:,} values, fewer than the smallest image."
+        advice = "If it is a table about pictures, give the folder that they are in."
     raise PipelineError(problem, advice)
 
 

@@ -143,6 +143,17 @@ def test_whole_bytes_arrive_as_bytes(tmp_path, form):
     assert pixels.dtype == np.uint8
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_decimal_commas_in_the_middle_of_an_image_are_found(tmp_path, separator):
+    """Its edge is black, where nobody writes a comma, in every row that is looked at."""
+    values = np.zeros((40, 30, 30))
+    values[:, 5:-5, 5:-5] = RNG.integers(0, 256, (40, 20, 20)) / 255
+    lines = [line.replace(".", ",") for line in rows(values.reshape(40, 900), separator, "{:g}")]
+    pixels, _ = read(written(tmp_path / "data.csv", lines))
+
+    assert np.allclose(pixels, values.reshape(40, 900), atol=1e-6)
+
+
 @pytest.mark.parametrize("words", [False, True], ids=["numbers", "words"])
 @pytest.mark.parametrize("header", [False, True], ids=["no header", "header"])
 @pytest.mark.parametrize(("before", "behind"), LABELLED.values(), ids=LABELLED)

@@ -110,6 +110,21 @@ def test_numbers_of_two_kinds_in_one_file_are_refused(tmp_path, form, wrong, mes
     assert re.search(message, refusal(written(tmp_path / "data.csv", lines)))
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ('"9,766"', r"a mark between its thousands\? Write it without: 9766\."),
+        ('"0,149"', r"a decimal comma\? Write it with a point, 0\.149, and all others"),
+        ("'149'", r"in single quotes. Remove them from the file: sed -i \"s/'//g\" FILE"),
+    ],
+)
+def test_a_number_in_the_dress_of_a_country_is_called_so(tmp_path, value, message):
+    """What it seems to be decides what to do."""
+    lines = cell(3, 1, value)(rows())
+
+    assert re.search(message, refusal(written(tmp_path / "data.csv", lines)))
+
+
 def test_points_among_decimal_commas_are_refused(tmp_path):
     """1.234 may be a thousand, or one and a bit."""
     lines = rows(separator=";", form="{},5")

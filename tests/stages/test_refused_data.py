@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 from PIL import Image
@@ -87,6 +88,77 @@ def test_a_command_that_is_advised_leads_to_the_right_pixels(tmp_path, encode, k
         run(re.search(step, message)[1], tmp_path)
 
     assert_right(ingested(tmp_path))
+
+
+def records(split):
+    pixels, labels = SPLITS[split]
+    rows = zip(pixels.tolist(), labels.tolist(), strict=True)
+    return [{"label": label, "pixels": image} for image, label in rows]
+
+
+@pytest.mark.parametrize(
+    ("encode", "kind"),
+    [
+        (lambda split: "\n".join(map(json.dumps, records(split))), "JSON, a value per line"),
+        (lambda split: json.dumps(records(split), indent=1), "JSON, a table"),
+        (lambda split: pd.DataFrame(np.c_[SPLITS[split][1], SPLITS[split][0]],
+                                    columns=["label", *map(str, range(64))]).to_json(),
+         "JSON, a table"),
+        (lambda split: json.dumps({"x": SPLITS[split][0].tolist(), "y": SPLITS[split][1].tolist()}),
+         "JSON, values by their names"),
+    ],
+    ids=["lines", "records", "columns", "names"],
+)  # fmt: skip
+def test_the_command_for_json_fits_its_form(tmp_path, encode, kind):
+    """A list of images is only one of them."""
+    for split in SPLITS:
+        (tmp_path / f"{split}.json").write_text(encode(split))
+    for _ in SPLITS:
+        message = refused(tmp_path)
+        assert kind in message
+        run(re.search(r": (python .*)\.$", message)[1], tmp_path)
+
+    assert_right(ingested(tmp_path))
+
+
+def test_lines_of_json_that_are_images_lose_none(tmp_path):
+    """Each line a list of values."""
+    lines = [json.dumps(row) for row in PIXELS.tolist()]
+    (tmp_path / "images.json").write_text("\n".join(lines))
+    run(re.search(r": (python .*)\.$", refused(tmp_path))[1], tmp_path)
+
+    assert inspected(ingested(tmp_path))["read"] == {"data": len(PIXELS)}
+
+
+def test_bytes_of_no_known_form_are_no_text(tmp_path):
+    """As in CIFAR's own files; a label may stand before each image. The command leads on."""
+    file = tmp_path / "batch.bin"
+    np.c_[LABELS, PIXELS].astype(np.uint8).tofile(file)
+    message = refused(file)
+    assert "a form that is not known, no text" in message
+
+    command = re.search(r"python -c .*?\"(?=;)", message)[0]
+    run(command.replace("N)", "65)[:, 1:]"), tmp_path)
+    assert inspected(ingested(tmp_path / "batch.npy"))["read"] == {"data": len(PIXELS)}
+
+
+def test_text_of_libsvm_is_called_so(tmp_path):
+    """Each value has its number before it, and those that are 0 are left out."""
+    rows = [" ".join(f"{at}:{value / 255:g}" for at, value in enumerate(row, 1) if value)
+            for row in PIXELS]  # fmt: skip
+    (tmp_path / "usps").write_text("".join(f"{label} {row} \n" for label, row in
+                                           zip(LABELS, rows, strict=True)))  # fmt: skip
+
+    message = refused(tmp_path)
+    assert "LIBSVM" in message
+    assert "load_svmlight_file('usps', n_features=N)" in message
+
+
+def test_a_table_about_pictures_leads_to_their_folder(tmp_path):
+    """Names and labels are no pixels."""
+    (tmp_path / "list.csv").write_text("file,label\n" + "".join(f"{i}.png,{i}\n" for i in range(9)))
+
+    assert "give the folder that they are in" in refused(tmp_path)
 
 
 def arrays():
