@@ -63,6 +63,8 @@ def find_files(path: Path) -> dict[str, Path]:
     roles = {role: _without_copies(paths) for role, paths in _validated(roles).items()}
     if not roles:
         return _pictures(path)
+    if not roles.keys() & {"train_data", "test_data"} and (classes := _class_folders(path)):
+        return _beside_classes(path, roles, classes)
     _require_one_each(path, roles)
     found = {role: paths[0] for role, paths in roles.items()}
     if "train_data" in found and "test_data" in found:
@@ -178,7 +180,7 @@ def _pictures(folder: Path) -> dict[str, Path]:
     folders = [one for one in inside if one.is_dir()]
     if any(one.suffix.lower() in PICTURES for one in inside if one.is_file()):
         return {"data": folder}
-    if any(one.suffix.lower() in PICTURES for each in folders for one in each.iterdir()):
+    if any(map(_has_pictures, folders)):
         return {"data": folder}
     if len(folders) == 1:
         return find_files(folders[0])  # as an archive leaves it that was extracted
@@ -192,10 +194,36 @@ def _pictures(folder: Path) -> dict[str, Path]:
                     "Give the folder or file of the images with --data.")  # fmt: skip
 
 
+def _class_folders(folder: Path) -> list[Path]:
+    """Return the folders that have pictures in them, if there are several and none has a role."""
+    folders = [one for one in folder.iterdir() if one.is_dir() and not words_of(one) & NAMED]
+    found = sorted(
+        one for one in folders if not one.name.startswith((".", "__")) and _has_pictures(one)
+    )
+    return found if len(found) > 1 else []
+
+
+def _beside_classes(
+    folder: Path, roles: dict[str, list[Path]], classes: list[Path]
+) -> dict[str, Path]:
+    """Return the pictures in folders that a list of labels lies beside; ask about anything else."""
+    beside = [path for role, paths in roles.items() if role.endswith("data") for path in paths]
+    if not beside:
+        return {"data": folder}
+    raise DataError(
+        f"{folder}: there are {beside[0].name} and pictures in folders ({classes[0].name}, "
+        f"{classes[1].name}, …). Which are meant?",
+        f"Give the one with --data {beside[0]}, or move it away for the others.",
+    )
+
+
+def _has_pictures(folder: Path) -> bool:
+    return any(one.suffix.lower() in PICTURES for one in folder.iterdir())
+
+
 def _has_classes(folder: Path) -> bool:
     """Tell whether pictures lie in a folder of this folder."""
-    return any(one.suffix.lower() in PICTURES
-               for each in folder.iterdir() if each.is_dir() for one in each.iterdir())  # fmt: skip
+    return any(_has_pictures(each) for each in folder.iterdir() if each.is_dir())
 
 
 def _missing(folder: Path, found: dict[str, Path]) -> DataError:
@@ -209,6 +237,14 @@ def _missing(folder: Path, found: dict[str, Path]) -> DataError:
         f"{folder}: {' and '.join(missing)} are missing{_listed(folder)}. Expected {EXPECTED}."
     )
     split = "train" if "train_data" in found else "test" if "test_data" in found else ""
+    pictures = [one for one in folder.iterdir() if one.is_dir() and _has_pictures(one)]
+    if not split and len(pictures) == 1:
+        return DataError(
+            f"{folder}: labels of the pictures in {pictures[0].name} are in a file. Expected a "
+            "folder for each class, or no labels.",
+            f"Give the pictures alone: --data {pictures[0]}; or move each into the folder of its "
+            "class.",
+        )
     if not split:
         return DataError(problem, "Add them, or name them so.")
     images, labels = found[f"{split}_data"], found.get(f"{split}_labels")

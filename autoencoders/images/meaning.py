@@ -113,8 +113,7 @@ def decide_shape(width: int, stated: Shape | None, given: Given) -> tuple[Shape,
         if options
         else "Height x width x channels must be that many: look for a column that is no pixel, "
         "such as a row number or a label (in a table --reading.index yes, --reading.label first; "
-        "of an array keep the others, array[:, 1:]). If each column is an image, set "
-        "--reading.rows pixels."
+        "of an array keep the others, array[:, 1:])."
     )
     if width < SMALLEST**2 and not known:
         problem = f"a row has {width:,} values, fewer than the smallest image."

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from tasks.formats.csv_columns import Columns
-from tasks.formats.csv_dialect import BLANK, NAMES, NUMBER, THOUSANDS, Cells
+from tasks.formats.csv_dialect import BLANK, NAMES, NUMBER, THOUSANDS, Cells, Dialect
 from tasks.formats.csv_evidence import listed
 from tasks.formats.csv_table import Table, numbered, zeros_error
 from tasks.formats.csv_text import INNER, Block
@@ -67,7 +67,7 @@ def _width_error(table: Table, row: int, line: bytes, cells: Cells) -> DataError
             REMOVE,
         )
     for separator, name in NAMES.items():
-        if count == 1 and width > 1 and separator in line.strip():
+        if count == 1 < width == len(Dialect(separator).split(line)):
             return DataError(
                 f"{place} Its values are separated by {name}, those of the first rows by "
                 f"{NAMES[table.dialect.separator]}.",

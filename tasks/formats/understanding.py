@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from autoencoders.errors import PipelineError
 from autoencoders.images.meaning import Decision, Meaning, decide, decide_shape
-from autoencoders.images.shape import Shape
+from autoencoders.images.shape import SMALLEST, Shape, find_shape
 from autoencoders.images.survey import Survey, Traits, traits
 from tasks.formats.errors import DataError
 from tasks.formats.image_file import ImageFile, Opened
@@ -50,7 +50,9 @@ def shape_of(every: Sequence[Opened], image: "ImageSettings") -> tuple[Shape, De
         try:
             found.append((path, decide_shape(images.width, images.shape, image)))
         except PipelineError as error:
-            raise DataError(f"{path}: {error.problem}", error.advice) from error
+            raise DataError(
+                f"{path}: {error.problem}", f"{error.advice}{_or_turned(images, image)}"
+            ) from error
     (first, (shape, decision)), *others = found
     for path, (other, _) in others:
         if other != shape:
@@ -61,6 +63,20 @@ def shape_of(every: Sequence[Opened], image: "ImageSettings") -> tuple[Shape, De
                 "--reading.index) or what the shape is (--image.height, --image.width).",
             )
     return shape, decision
+
+
+def _or_turned(images: ImageFile, image: "ImageSettings") -> str:
+    """Return what else to do where there are as many rows as a grey square has values."""
+    rows = images.count
+    if rows is None:
+        rows = sum(len(part.pixels) for part in images.parts(rows_at_a_time(images)))
+    shape = find_shape(rows, image)
+    if shape is None or shape[2] > 1 or images.width < SMALLEST**2:
+        return ""
+    step = "set --reading.rows pixels" if images.form.startswith("CSV") else "turn it: images.T"
+    return (
+        f" If each column is an image, of {' x '.join(map(str, shape))} in {rows:,} rows, {step}."
+    )
 
 
 def understand(

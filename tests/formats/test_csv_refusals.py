@@ -125,6 +125,14 @@ def test_a_number_in_the_dress_of_a_country_is_called_so(tmp_path, value, messag
     assert re.search(message, refusal(written(tmp_path / "data.csv", lines)))
 
 
+def test_a_comment_at_the_end_is_no_row_with_other_separators(tmp_path):
+    """It is the last row, and removing it helps."""
+    message = refusal(written(tmp_path / "data.csv", [*rows(), "# the end"]))
+
+    assert "row 21, column 2: the row ends after 1 of 64 values. It is the last row" in message
+    assert "remove row 21" in message
+
+
 def test_points_among_decimal_commas_are_refused(tmp_path):
     """1.234 may be a thousand, or one and a bit."""
     lines = rows(separator=";", form="{},5")

@@ -109,6 +109,21 @@ def test_what_comes_along_does_not_hide_the_one_folder(tmp_path):
                                   "test_data": folder / "data/test.csv"}  # fmt: skip
 
 
+def test_a_file_beside_folders_of_classes_does_not_hide_them(tmp_path):
+    """Labels are the names of the folders; what may hold images itself is asked about."""
+    labelled = folder_of(tmp_path / "1", "A/1.png", "B/1.png", "labels.txt")
+    unclear = folder_of(tmp_path / "2", "A/1.png", "B/1.png", "data.json")
+    flat = folder_of(tmp_path / "3", "images/1.png", "labels.csv")
+    plain = folder_of(tmp_path / "4", "data.csv", "plots/1.png")
+
+    assert find_files(labelled) == {"data": labelled}
+    with pytest.raises(DataError, match=r"data\.json and pictures in folders \(A, B"):
+        find_files(unclear)
+    with pytest.raises(DataError, match=f"alone: --data {flat}/images"):
+        find_files(flat)
+    assert find_files(plain) == {"data": plain / "data.csv"}
+
+
 def test_folders_of_pictures_further_down_are_named(tmp_path):
     """Neither is train nor test by its name, so that it is not guessed which one is meant."""
     folder = folder_of(tmp_path, "notMNIST_large/A/1.png", "notMNIST_small/A/1.png")

@@ -409,6 +409,19 @@ def test_an_ambiguous_shape_is_asked_for(tmp_path):
     assert found["shape"] == [6, 10, 1]
 
 
+def test_columns_that_are_images_are_asked_about(tmp_path):
+    """By the number of rows, 8 x 8: no shape of 40 values would make images of them."""
+    np.save(tmp_path / "images.npy", PIXELS.T)
+    assert "in 64 rows, turn it: images.T." in refused(tmp_path)
+
+    (tmp_path / "images.npy").unlink()
+    (tmp_path / "images.csv").write_text(text(PIXELS.T))
+    message = refused(tmp_path)
+    assert "If each column is an image, of 8 x 8 x 1 in 64 rows, set --reading.rows" in message
+    made = inspected(ingested(tmp_path, {}, {"rows": "pixels"}))
+    assert (made["shape"], made["read"]) == ([8, 8, 1], {"data": len(PIXELS)})
+
+
 def test_train_and_test_must_have_one_shape(tmp_path):
     """Both are told."""
     csv()(tmp_path)
