@@ -19,6 +19,8 @@ REPEATED = 0.2
 """Share of copies from which they are no accident; notMNIST has 2 %."""
 NEARLY_WHOLE = 0.05
 """How far from a whole number a byte may be that was computed with."""
+NEARLY_BLACK = 2
+"""The largest byte of images that are not black, but look so."""
 MOST_NAMED = 5
 """Classes that a warning names."""
 
@@ -105,6 +107,13 @@ def _of_values(
         found.append(Finding("rounded", (
             "Some values are not whole numbers, and were rounded. If they are of another range, "
             "set --image.black and --image.white."
+        )))  # fmt: skip
+    peaks, varied = images.max(axis=1), np.ptp(sample, axis=1) > 0
+    if (share := float((varied & (peaks <= NEARLY_BLACK)).mean())) > MIXED:
+        found.append(Finding("faint", (
+            f"{share:.0%} of the images are nearly black: no value is above "
+            f"{float(sample[peaks <= NEARLY_BLACK].max()):.6g}, of {used.white:.6g} for white. If "
+            "they are of another range, bring them to that of the others."
         )))  # fmt: skip
     dark, bright = border_shares(images, meaning.shape)
     if min(dark, bright) > MIXED:

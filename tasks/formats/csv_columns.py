@@ -8,7 +8,13 @@ from tasks.formats import csv_evidence as evidence
 from tasks.formats.csv_dialect import is_list
 from tasks.formats.csv_table import Table
 from tasks.formats.errors import DataError
-from tasks.formats.pixel_names import PIXEL, ordered, pixel_order, refuse_between
+from tasks.formats.pixel_names import (
+    PIXEL,
+    ordered,
+    pixel_order,
+    refuse_between,
+    refuse_gaps,
+)
 
 Decision = tuple[str, str, str]
 
@@ -81,7 +87,7 @@ def find_columns(table: Table, label: str, index: str, image: Sides) -> Columns:
     columns = _with_roles(table, columns, roles, names)
     if cell < 0:
         columns = _by_arithmetic(table, columns, label, index, image)
-        columns = _in_order(columns, names)
+        columns = _in_order(table, columns, names, image)
     words = columns.label is not None and evidence.are_words(table, columns.label, 0.1)
     return replace(columns, shape=_named_shape(names, columns), words=words)
 
@@ -139,9 +145,11 @@ def _one_label(table: Table, roles: dict[int, str], wanted: str) -> dict[int, st
     return roles | {at: "label" for at in labels[:1] if at < table.width}
 
 
-def _in_order(columns: Columns, names: list[str] | None) -> Columns:
+def _in_order(table: Table, columns: Columns, names: list[str] | None, image: Sides) -> Columns:
     """Bring pixels to the order that their names say, if they stand in another one."""
     own = (names or [])[columns.lead : columns.lead + columns.width]
+    if own and not _fits(columns.width, image):
+        refuse_gaps(table.path, own)
     order = pixel_order(own) if own else None
     if order is None:
         return columns

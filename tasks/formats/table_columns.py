@@ -10,7 +10,7 @@ import pyarrow as pa
 from autoencoders.images.shape import Sides, find_shape
 from tasks.formats.errors import DataError
 from tasks.formats.label_arrays import LABEL_NAME
-from tasks.formats.pixel_names import odd_names, ordered, pixel_order
+from tasks.formats.pixel_names import odd_names, ordered, pixel_order, refuse_gaps
 
 if TYPE_CHECKING:
     from autoencoders.settings import ReadingSettings
@@ -129,6 +129,8 @@ def _one_per_pixel(
             "Remove what is neither image nor label: pd.read_parquet(FILE, columns=[...])"
             ".to_parquet(FILE).",
         )
+    if find_shape(len(names), image) is None:
+        refuse_gaps(path, names)
     if (order := pixel_order(names)) is not None:
         decisions.append(ordered(names))
         names = [names[at] for at in order]

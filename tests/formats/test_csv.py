@@ -217,13 +217,34 @@ def test_pixels_are_brought_to_the_order_of_their_names(tmp_path, order):
         [f"{row}x{column}" for row in range(1, 9) for column in range(1, 9)],
         [f"{row}x{column}" for column in range(1, 9) for row in range(1, 9)],
         [f"V{3 * (at * 7 % 64)}" for at in range(64)],
-        [f"{colour}{at}" for at in range(21, 0, -1) for colour in "rgb"] + ["r0"],
+        [f"{letter}{at}" for at in range(32) for letter in "xy"],
     ],
-    ids=["rows", "columns", "numbers with gaps", "several colours"],
+    ids=["rows", "columns", "numbers with gaps", "several letters"],
 )
 def test_names_that_say_no_order_change_none(tmp_path, names):
     """Some number down the columns, and some count something else."""
     pd.DataFrame(PIXELS, columns=names).to_csv(tmp_path / "data.csv", index=False)
+
+    assert np.array_equal(read(tmp_path / "data.csv")[0], PIXELS)
+
+
+def test_colours_whose_names_were_sorted_are_brought_in_order(tmp_path):
+    """Red, green and blue of each pixel; as they stand in order, all of a colour may come first."""
+    pixels = RNG.integers(0, 256, (20, 48))
+    names = [f"{colour}{at}" for at in range(16) for colour in "rgb"]
+    table = pd.DataFrame(pixels, columns=names)
+    table[sorted(names)].to_csv(tmp_path / "sorted.csv", index=False)
+    planes = sorted(names, key=lambda name: "rgb".index(name[0]))
+    table[planes].to_csv(tmp_path / "planes.csv", index=False)
+
+    assert np.array_equal(read(tmp_path / "sorted.csv")[0], pixels)
+    assert np.array_equal(read(tmp_path / "planes.csv")[0], table[planes])
+
+
+def test_a_header_of_numbers_that_were_sorted_is_one(tmp_path):
+    """0, 1, 10, 11, …: no image has just these values."""
+    table = pd.DataFrame(PIXELS).rename(columns=str)
+    table[sorted(table)].to_csv(tmp_path / "data.csv", index=False)
 
     assert np.array_equal(read(tmp_path / "data.csv")[0], PIXELS)
 

@@ -162,11 +162,26 @@ def test_a_label_at_one_of_both_ends_is_asked_for(tmp_path):
     assert np.array_equal(read(path, label="last")[1], pixels[:, -1])
 
 
-@pytest.mark.parametrize("label", ["auto", "first", "last", "none"])
-def test_a_column_between_pixels_is_refused(tmp_path, label):
-    """Whatever is set: the label would be a pixel, and a pixel the label. The step works."""
+def test_pixels_that_are_missing_are_called_so(tmp_path):
+    """As where those were left out that never change; no shape of 47 values would be right."""
     path = tmp_path / "data.csv"
     frame = pd.DataFrame(PIXELS, columns=[f"pixel{at}" for at in range(64)])
+    some = frame.loc[:, (frame != 0).any()]
+    some = some.drop(columns=["pixel20", "pixel30", "pixel40"])
+    some.to_csv(path, index=False)
+
+    assert "names number 50 of them, pixel7 to pixel56, and 47 are there" in refusal(path)
+
+    some.reindex(columns=frame.columns, fill_value=0).to_csv(path, index=False)
+    assert read(path)[0].shape == (20, 64)
+
+
+@pytest.mark.parametrize("name", ["pixel", "pixel_intensity_"])
+@pytest.mark.parametrize("label", ["auto", "first", "last", "none"])
+def test_a_column_between_pixels_is_refused(tmp_path, label, name):
+    """Whatever is set: the label would be a pixel, and a pixel the label. The step works."""
+    path = tmp_path / "data.csv"
+    frame = pd.DataFrame(PIXELS, columns=[f"{name}{at}" for at in range(64)])
     frame.insert(30, "label", LABELS)
     frame.to_csv(path, index=False)
 
