@@ -61,6 +61,7 @@ def read_csv(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> 
         decisions=(*table.decisions, *columns.decisions),
         warnings=columns.warnings,
         place=partial(_place, form),
+        row_names=table.first_cells if columns.row_names else None,
     )
 
 

@@ -44,6 +44,8 @@ class Columns:
     """Columns at the end of which exactly one is 1; they are the label."""
     index: int | None = None
     """Which column counts the rows."""
+    row_names: bool = False
+    """Whether the first column names the rows."""
     cell: int | None = None
     """Which column holds all pixels of an image; `lead` and `trail` count the others then."""
     words: bool = False
@@ -193,6 +195,7 @@ def _with_roles(
             columns = replace(columns, label=at)
             decisions.append((f"label in column {at + 1}", called, "--reading.label none"))
         elif role == "index":
+            columns = replace(columns, row_names=columns.row_names or at == 0)
             decisions.append((f"row names in column {at + 1}", called, "--reading.index no"))
         else:
             decisions.append((f"column {at + 1} left out", called, ""))

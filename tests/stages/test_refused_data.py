@@ -410,6 +410,35 @@ def test_an_ambiguous_shape_is_asked_for(tmp_path):
     assert found["shape"] == [6, 10, 1]
 
 
+@pytest.mark.parametrize("name", ["id", "Unnamed: 0"])
+def test_labels_in_another_order_than_the_images_are_refused(tmp_path, name):
+    """Both files name their rows; the step works. The same order may be any."""
+    order = np.random.default_rng(0).permutation(len(PIXELS))
+    images = pd.DataFrame(PIXELS, columns=[f"pixel{at}" for at in range(64)])
+    images.insert(0, name, np.arange(len(PIXELS)))
+    labels = pd.DataFrame({name: images[name], "label": LABELS})
+
+    def write(images, labels):
+        images.to_csv(tmp_path / "data.csv", index=False)
+        labels.to_csv(tmp_path / "labels.csv", index=False)
+
+    def found():
+        made = ingested(tmp_path)
+        pairs = zip(*(content(made / f"{split}.parquet") for split in SPLITS), strict=True)
+        pixels, names = [np.concatenate(parts) for parts in pairs]
+        return sorted((image.tobytes(), label) for image, label in zip(pixels, names, strict=True))
+
+    write(images, labels)
+    expected = found()
+    write(images.iloc[order], labels.iloc[order])
+    assert found() == expected
+
+    write(images, labels.iloc[order])
+    assert f"the label of the row {order[0]}, but data.csv has the row 0" in refused(tmp_path)
+    write(images, labels.iloc[order].sort_values(name))
+    assert found() == expected
+
+
 def test_columns_that_are_images_are_asked_about(tmp_path):
     """By the number of rows, 8 x 8: no shape of 40 values would make images of them."""
     np.save(tmp_path / "images.npy", PIXELS.T)
