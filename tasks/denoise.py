@@ -18,12 +18,12 @@ from autoencoders.images.unit_range import from_unit_range, to_unit_range
 from tasks.engine.handles import Report
 from tasks.formats.drafts import replacing
 from tasks.formats.errors import DataError
-from tasks.formats.image_file import ImageFile
+from tasks.formats.image_file import ImageFile, Opened
 from tasks.formats.keras_files import load_network
 from tasks.formats.picture_files import BrokenPictureError
 from tasks.formats.picture_rewriting import StoredPicture, read_picture
 from tasks.formats.rewriting import open_rewritable
-from tasks.formats.understanding import Opened, rows_at_a_time, understand
+from tasks.formats.understanding import rows_at_a_time, understand
 from tasks.runtime import import_tensorflow
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
-"""Which of the files in a user's folder are what, by their names alone."""
+"""Which of the files in a user's folder are what, by their names."""
 
+import filecmp
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,13 +8,13 @@ from pathlib import Path
 from tasks.formats.errors import DataError
 
 WORDS = {
-    "train": {"train", "training", "tra"},
-    "test": {"test", "testing", "t10k", "tes"},
+    "train": {"train", "training", "trn", "tra", "tr"},
+    "test": {"test", "testing", "tst", "t10k", "tes", "te"},
     "validation": {"val", "valid", "validation", "dev"},
-    "labels": {"labels", "lables", "label", "y", "target", "targets", "idx1"},
+    "labels": {"labels", "lables", "label", "lbls", "lbl", "y", "target", "targets", "idx1"},
     "noisy": {"noisy"},
-    "nothing": {"readme", "license", "submission", "mapping", "names", "meta", "checksums",
-                "requirements", "manifest"},
+    "nothing": {"readme", "license", "submission", "mapping", "names", "meta", "metadata",
+                "checksums", "requirements", "manifest"},
 }  # fmt: skip
 """Words in the name of a file, and what they say that it is."""
 GLUED = re.compile(r"^(x|y)(train|test)$|^(train|test)(x|y)$")
@@ -23,10 +24,12 @@ TABLES = frozenset(
     (
         "", ".csv", ".tsv", ".txt", ".dat", ".data", ".npy", ".npz", ".parquet", ".arff", ".idx",
         ".pq", ".ubyte", ".mat", ".h5", ".hdf5", ".pkl", ".pickle", ".json", ".xlsx", ".xls",
-        ".tra", ".tes", ".feather", ".tar", ".tgz", ".rar", ".7z", *COMPRESSED,
+        ".tra", ".tes", ".train", ".test", ".feather", ".tar", ".tgz", ".rar", ".7z", *COMPRESSED,
     )
 )  # fmt: skip
 """Endings of files that may hold images, or that somebody takes for such."""
+NAMED = WORDS["train"] | WORDS["test"] | WORDS["validation"] | WORDS["noisy"] | {"clean"}
+"""Words in the names of folders that are looked into."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 MOST_LISTED = 10
 EXPECTED = (
@@ -58,10 +61,12 @@ def find_files(path: Path) -> dict[str, Path]:
         )
     roles: dict[str, list[Path]] = {}
     for one in sorted(_candidates(path)):
-        if (role := _role(one.relative_to(path))) is not None:
-            roles.setdefault(role, []).append(one)
+        roles.setdefault(_role(one.relative_to(path)), []).append(one)
+    roles = {role: _without_copies(paths) for role, paths in _validated(roles).items()}
     if not roles:
         return _pictures(path)
+    if not roles.keys() & {"train_data", "test_data"} and (classes := _class_folders(path)):
+        return _beside_classes(path, roles, classes)
     _require_one_each(path, roles)
     found = {role: paths[0] for role, paths in roles.items()}
     if "train_data" in found and "test_data" in found:
@@ -77,27 +82,51 @@ def _candidates(folder: Path) -> Iterator[Path]:
         if one.name.startswith((".", "__")):
             continue
         if one.is_dir():
-            if words_of(one) & {*WORDS["train"], *WORDS["test"], *WORDS["noisy"], "clean"}:
+            if words_of(one) & NAMED:
                 yield from _inside(one)
-        elif ending_of(one) in TABLES and not words_of(one) & WORDS["nothing"]:
+        elif _may_be_table(one):
             yield one
 
 
+def _may_be_table(file: Path) -> bool:
+    return ending_of(file) in TABLES and not words_of(file) & WORDS["nothing"]
+
+
 def _inside(folder: Path) -> Iterator[Path]:
-    """Yield a folder of pictures, or the folders of noisy and clean ones that it has."""
-    pairs = [one for one in folder.iterdir() if one.name.lower() in ("noisy", "clean")]
-    yield from pairs if len(pairs) == 2 else [folder]
+    """Yield a folder of pictures, the folders of noisy and clean ones that it has, or its tables
+    if there is nothing else in it."""
+    inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__"))]
+    pairs = [one for one in inside if one.name.lower() in ("noisy", "clean")]
+    if len(pairs) == 2:
+        yield from pairs
+    elif any(one.is_dir() or one.suffix.lower() in PICTURES for one in inside):
+        yield folder
+    else:
+        yield from [one for one in inside if _may_be_table(one)] or [folder]
 
 
-def _role(path: Path) -> str | None:
-    """Return what a file or folder is by its name, and that of the folder around it in the user's;
-    None for validation images, which are unused."""
+def _role(path: Path) -> str:
+    """Return what a file or folder is by its name, and that of the folder around it in the
+    user's."""
     words = words_of(path) | words_of(path.parent)
     kinds = {kind for kind, known in WORDS.items() if words & known}
-    if "validation" in kinds:
-        return None
-    split = "train_" if "train" in kinds else "test_" if "test" in kinds else ""
+    split = next((f"{kind}_" for kind in ("validation", "train", "test") if kind in kinds), "")
     return split + ("noisy" if "noisy" in kinds else "labels" if "labels" in kinds else "data")
+
+
+def _validated(roles: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    """Take validation images for the test images where there are none, and for all images where
+    there are no others; leave them aside otherwise."""
+    split = "" if "validation_data" in roles else None
+    if "train_data" in roles and "test_data" not in roles:
+        split = "test_"
+    elif roles.keys() & {"data", "train_data", "test_data"}:
+        split = None
+    found = {role: paths for role, paths in roles.items() if not role.startswith("validation_")}
+    for role, paths in roles.items():
+        if role.startswith("validation_") and split is not None:
+            found[split + role.removeprefix("validation_")] = paths
+    return found
 
 
 def words_of(path: Path) -> set[str]:
@@ -118,6 +147,21 @@ def ending_of(path: Path) -> str:
     return "" if re.fullmatch(r"\.[^.]*(ubyte|\d)[^.]*", ending) else ending
 
 
+def _without_copies(paths: list[Path]) -> list[Path]:
+    """Leave out files that are another one once more, as archives have them in a folder of the
+    same name; the one that lies highest stays."""
+    kept: list[Path] = []
+    for path in sorted(paths, key=lambda path: len(path.parts)):
+        if not any(_are_copies(path, other) for other in kept):
+            kept.append(path)
+    return sorted(kept)
+
+
+def _are_copies(one: Path, other: Path) -> bool:
+    alike = one.is_file() and other.is_file() and words_of(one) == words_of(other)
+    return alike and filecmp.cmp(one, other, shallow=False)
+
+
 def _require_one_each(folder: Path, roles: dict[str, list[Path]]) -> None:
     twice = [paths for paths in roles.values() if len(paths) > 1]
     if not twice:
@@ -128,7 +172,8 @@ def _require_one_each(folder: Path, roles: dict[str, list[Path]]) -> None:
     advice = (
         f"Give one of them with --data FILE, e.g. {roles['data'][0]}." if alone else "Keep one."
     )
-    raise DataError(f"{folder}: {names} both exist. Which one is meant?", advice)
+    count = "both" if all(len(paths) == 2 for paths in twice) else "all"
+    raise DataError(f"{folder}: {names} {count} exist. Which one is meant?", advice)
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
@@ -137,12 +182,50 @@ def _pictures(folder: Path) -> dict[str, Path]:
     folders = [one for one in inside if one.is_dir()]
     if any(one.suffix.lower() in PICTURES for one in inside if one.is_file()):
         return {"data": folder}
-    if any(one.suffix.lower() in PICTURES for each in folders for one in each.iterdir()):
+    if any(map(_has_pictures, folders)):
         return {"data": folder}
-    if len(folders) == 1 == len(inside):
+    if len(folders) == 1:
         return find_files(folders[0])  # as an archive leaves it that was extracted
+    if deeper := sorted(one.name for one in folders if _has_classes(one)):
+        raise DataError(
+            f"{folder}: {' and '.join(deeper[:MOST_LISTED])} each hold folders of pictures. Which "
+            "one is meant?",
+            f"Give it with --data {folder / deeper[0]}; or call them train and test.",
+        )
     raise DataError(f"{folder}: there are no images{_listed(folder)}. Expected {EXPECTED}.",
                     "Give the folder or file of the images with --data.")  # fmt: skip
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    """Return the folders that have pictures in them, if there are several and none has a role."""
+    folders = [one for one in folder.iterdir() if one.is_dir() and not words_of(one) & NAMED]
+    found = sorted(
+        one for one in folders if not one.name.startswith((".", "__")) and _has_pictures(one)
+    )
+    return found if len(found) > 1 else []
+
+
+def _beside_classes(
+    folder: Path, roles: dict[str, list[Path]], classes: list[Path]
+) -> dict[str, Path]:
+    """Return the pictures in folders that a list of labels lies beside; ask about anything else."""
+    beside = [path for role, paths in roles.items() if role.endswith("data") for path in paths]
+    if not beside:
+        return {"data": folder}
+    raise DataError(
+        f"{folder}: there are {beside[0].name} and pictures in folders ({classes[0].name}, "
+        f"{classes[1].name}, …). Which are meant?",
+        f"Give the one with --data {beside[0]}, or move it away for the others.",
+    )
+
+
+def _has_pictures(folder: Path) -> bool:
+    return any(one.suffix.lower() in PICTURES for one in folder.iterdir())
+
+
+def _has_classes(folder: Path) -> bool:
+    """Tell whether pictures lie in a folder of this folder."""
+    return any(_has_pictures(each) for each in folder.iterdir() if each.is_dir())
 
 
 def _missing(folder: Path, found: dict[str, Path]) -> DataError:
@@ -156,6 +239,14 @@ def _missing(folder: Path, found: dict[str, Path]) -> DataError:
         f"{folder}: {' and '.join(missing)} are missing{_listed(folder)}. Expected {EXPECTED}."
     )
     split = "train" if "train_data" in found else "test" if "test_data" in found else ""
+    pictures = [one for one in folder.iterdir() if one.is_dir() and _has_pictures(one)]
+    if not split and len(pictures) == 1:
+        return DataError(
+            f"{folder}: labels of the pictures in {pictures[0].name} are in a file. Expected a "
+            "folder for each class, or no labels.",
+            f"Give the pictures alone: --data {pictures[0]}; or move each into the folder of its "
+            "class.",
+        )
     if not split:
         return DataError(problem, "Add them, or rename your files like this.")
     images, labels = found[f"{split}_data"], found.get(f"{split}_labels")

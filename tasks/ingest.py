@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoencoders.images.findings import Contents, find_oddities
+from autoencoders.images.findings import Contents, find_faint_splits, find_oddities
 from autoencoders.images.labels import LabelKinds, is_whole
 from autoencoders.images.meaning import Decision, Meaning
 from autoencoders.images.survey import Survey
 from tasks.engine.handles import ArtifactRef, Output, stage
 from tasks.formats.errors import DataError
+from tasks.formats.image_file import Opened
 from tasks.formats.image_set import ImageSet
 from tasks.formats.inspection import inspection
 from tasks.formats.opening import open_sets
 from tasks.formats.split_tables import SplitTables
-from tasks.formats.understanding import Opened, rows_at_a_time, shape_of, understand
+from tasks.formats.understanding import (
+    check_twins,
+    rows_at_a_time,
+    shape_of,
+    understand,
+)
 
 if TYPE_CHECKING:
     from autoencoders.settings import ImageSettings, ReadingSettings
@@ -138,6 +144,9 @@ class _Ingest:
             clean, list(self.surveys.values()), self.image, self.reading
         )
         smallest = self.values.smallest
+        if self.noisy.count:
+            twins = [one for one in self.opened if one not in clean]
+            check_twins(twins, self.noisy, meaning, self.image)
         if smallest == self.values.largest and "alike" not in self.reading.accept:
             raise self._all_alike(f"every value is {smallest:g}")
         return meaning, decisions
@@ -180,6 +189,8 @@ class _Ingest:
     ) -> dict[str, Any]:
         classes = self.kinds.names()
         found = find_oddities(contents, meaning, self.values, self.sample, self.rounding, classes)
+        largest = {name: survey.largest for name, survey in self.surveys.items()}
+        found += find_faint_splits(meaning, largest)
         return inspection(
             self.sets, contents, meaning, self.values, self.rounding, classes, decisions, found
         )

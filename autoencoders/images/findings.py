@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from autoencoders.images.fingerprint import fingerprints
 from autoencoders.images.layout import border_shares, label_among_pixels
 from autoencoders.images.meaning import Meaning
-from autoencoders.images.ranges import FAINT, is_standardised_by_pixel
+from autoencoders.images.ranges import FAINT, STANDARDISED, is_standardised_by_pixel
 from autoencoders.images.survey import Traits
 
 MIXED = 0.05
@@ -19,6 +19,8 @@ REPEATED = 0.2
 """Share of copies from which they are no accident; notMNIST has 2 %."""
 NEARLY_WHOLE = 0.05
 """How far from a whole number a byte may be that was computed with."""
+NEARLY_BLACK = 2
+"""The largest byte of images that are not black, but look so."""
 MOST_NAMED = 5
 """Classes that a warning names."""
 
@@ -65,6 +67,28 @@ def find_oddities(
     ]
 
 
+def find_faint_splits(meaning: Meaning, largest: Mapping[str, float]) -> list[Finding]:
+    """Return which images are dark while others are not, as where they are of another range.
+
+    Args:
+        meaning: How values became images.
+        largest: The largest value in the files, by split.
+    """
+    used = meaning.range
+    span = abs(used.white - used.black)
+    reach = {split: (most - min(used.black, used.white)) / span for split, most in largest.items()}
+    if used.wrapped or max(reach.values()) < FAINT:
+        return []  # all are dark, which is another finding
+    return [
+        Finding("faint", (
+            f"The largest value of the {split} images is {largest[split]:.6g}, but "
+            f"{used.white:.6g} is taken for white as in the others, so these are dark. If their "
+            "white is another value, bring them to the range of the others."
+        ))
+        for split, share in reach.items() if share < FAINT
+    ]  # fmt: skip
+
+
 def _of_values(
     meaning: Meaning, values: Traits, sample: NDArray[np.generic], rounding: float
 ) -> list[Finding]:
@@ -77,12 +101,19 @@ def _of_values(
             f"so all images are dark. If {values.largest:.6g} is meant to be white, set "
             f"--image.white {values.largest:.6g}."
         )))  # fmt: skip
-    if used.name.startswith("standardised"):
+    if used.name.startswith(STANDARDISED):
         found.append(Finding("standardised", _standardised(used.black, used.white, sample)))
     if used.identity and rounding > NEARLY_WHOLE:
         found.append(Finding("rounded", (
             "Some values are not whole numbers, and were rounded. If they are of another range, "
             "set --image.black and --image.white."
+        )))  # fmt: skip
+    peaks, varied = images.max(axis=1), np.ptp(sample, axis=1) > 0
+    if (share := float((varied & (peaks <= NEARLY_BLACK)).mean())) > MIXED:
+        found.append(Finding("faint", (
+            f"{share:.0%} of the images are nearly black: no value is above "
+            f"{float(sample[peaks <= NEARLY_BLACK].max()):.6g}, of {used.white:.6g} for white. If "
+            "they are of another range, bring them to that of the others."
         )))  # fmt: skip
     dark, bright = border_shares(images, meaning.shape)
     if min(dark, bright) > MIXED:

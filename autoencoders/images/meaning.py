@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from autoencoders.errors import PipelineError
 from autoencoders.images.layout import along_rows, by_pixel, find_order
-from autoencoders.images.ranges import Range, find_range, is_standardised, to_bytes
-from autoencoders.images.shape import Shape, Sides, candidates, find_shape
+from autoencoders.images.ranges import STANDARDISED, Range, find_range, is_standardised, to_bytes
+from autoencoders.images.shape import SMALLEST, Shape, Sides, candidates, find_shape
 from autoencoders.images.survey import Traits
 
 Values = NDArray[np.generic]
@@ -112,10 +112,12 @@ def decide_shape(width: int, stated: Shape | None, given: Given) -> tuple[Shape,
         f"Say its shape: {', or '.join(options)}."
         if options
         else "Height x width x channels must be that many: look for a column that is not a pixel, "
-        "such as a row number or a label (--reading.index yes, --reading.label first). If each "
-        "column is an image, set "
-        "--reading.rows pixels."
+        "such as a row number or a label (in a table --reading.index yes, --reading.label first; "
+        "of an array keep the others, array[:, 1:])."
     )
+    if width < SMALLEST**2 and not known:
+        problem = f"a row has {width:,} values, fewer than the smallest image."
+        advice = "If it is a table about pictures, give the folder that they are in."
     raise PipelineError(problem, advice)
 
 
@@ -177,7 +179,7 @@ def _range(shape: Shape, values: Traits, sample: Values, given: Given) -> tuple[
             "Say which values mean black and white, for these ones --image.black "
             f"{values.smallest:.6g} --image.white {values.largest:.6g}.",
         )
-    if is_standardised(values) and found.name.startswith("standardised"):
+    if is_standardised(values) and found.name.startswith(STANDARDISED):
         return found, f"{span}, mean {values.mean:.2f}, spread {values.spread:.2f}"
     return found, span + kind
 

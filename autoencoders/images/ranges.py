@@ -55,6 +55,8 @@ class Rule:
     fits: Callable[[Traits], bool]
 
 
+STANDARDISED = "standardised"
+"""How the names of ranges begin that are those of the values at hand."""
 BYTES = Range("bytes, 0 to 255", 0, 255)
 SIGNED = Range("bytes stored with a sign, -128 to 127", 0, 255, wrapped=True)
 
@@ -108,7 +110,7 @@ def find_range(values: Traits, sample: NDArray[np.generic], shape: Shape) -> Ran
     if found is not None and found.black == -128:
         return SIGNED if _wrapped(sample, shape) else found
     if found is None and is_standardised(values):
-        name = f"standardised, {values.smallest:.4g} to {values.largest:.4g}"
+        name = f"{STANDARDISED}, {values.smallest:.4g} to {values.largest:.4g}"
         return Range(name, values.smallest, values.largest)
     return found
 

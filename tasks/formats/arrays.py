@@ -125,6 +125,7 @@ def _joined(arrays: dict[str, StoredArray], role: Roles) -> ImageFile:
     if role.labels is not None:
         labels = _labels(arrays[role.labels])
         form += f", labels {role.labels}"
+        layout_of(images.path, images.dimensions, images.name)  # the images may be its last axis
         if len(labels) != images.dimensions[0]:
             raise DataError(
                 f"{images.path}: {role.images} has {images.dimensions[0]:,} images and "

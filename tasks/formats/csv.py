@@ -61,6 +61,7 @@ def read_csv(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> 
         decisions=(*table.decisions, *columns.decisions),
         warnings=columns.warnings,
         place=partial(_place, form),
+        row_names=table.first_cells if columns.row_names else None,
     )
 
 
@@ -97,12 +98,13 @@ def parsed(form: Form) -> Iterator[Rows]:
 
 def _parts(form: Form, size: int) -> Iterator[Part]:
     """Yield all rows in parts of `size`, the last one shorter, and so where floats begin."""
-    joining = _Joining(size)
+    joining, order = _Joining(size), form.columns.order
     rows: Iterator[Rows] = parsed(form)
     if form.columns.index is not None:
         rows = _counted(form, rows)
     for some in rows:
-        yield from joining.add(some.pixels, some.labels)
+        pixels = some.pixels if order is None else some.pixels[:, order]
+        yield from joining.add(pixels, some.labels)
     yield from joining.rest()
 
 
@@ -177,4 +179,6 @@ def _no_count(form: Form, row: int, expected: int, found: int) -> DataError:
 
 def _place(form: Form, image: int, value: int) -> str:
     row, _ = next(itertools.islice(form.table.lines(), image, None))
+    if form.columns.order is not None:
+        value = form.columns.order[value]
     return f"row {row}, {column_of(form.columns, value)}"

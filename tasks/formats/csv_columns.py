@@ -8,6 +8,13 @@ from tasks.formats import csv_evidence as evidence
 from tasks.formats.csv_dialect import is_list
 from tasks.formats.csv_table import Table
 from tasks.formats.errors import DataError
+from tasks.formats.pixel_names import (
+    PIXEL,
+    ordered,
+    pixel_order,
+    refuse_between,
+    refuse_gaps,
+)
 
 Decision = tuple[str, str, str]
 
@@ -17,8 +24,6 @@ LABELS = ("label", "labels", "class", "class_label", "target", "targets", "y", "
 INDEXES = ("", "index", "idx", "id", "unnamed: 0", "image_id", "imageid", "rowid", "row", "row_id",
            "filename", "file", "image_name", "...1")  # fmt: skip
 SPLITS = ("usage", "split", "subset", "partition", "set", "fold")
-PIXEL = re.compile(r"(?:[a-z]{0,9}[ _.-]?)?[0-9]+(?:[x_,. -][0-9]+)*")
-"""Names of pixels: pixel0, 1x1, x12, V5, 784, pixel_3_4."""
 MOST_OTHERS = 8
 """Columns at each end that are looked at."""
 
@@ -39,12 +44,17 @@ class Columns:
     """Columns at the end of which exactly one is 1; they are the label."""
     index: int | None = None
     """Which column counts the rows."""
+    row_names: bool = False
+    """Whether the first column names the rows."""
     cell: int | None = None
     """Which column holds all pixels of an image; `lead` and `trail` count the others then."""
     words: bool = False
     """Whether labels are text."""
     shape: Shape | None = None
     """The shape of an image, if the column names say it."""
+    order: tuple[int, ...] | None = None
+    """Which of the columns of an image holds its first pixel, which its second, and so on; None if
+    they stand in order."""
     decisions: tuple[Decision, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -73,11 +83,13 @@ def find_columns(table: Table, label: str, index: str, image: Sides) -> Columns:
     """
     names = _names(table)
     roles = _roles(table, names, label, index)
+    refuse_between(table.path, table.skipped, table.header.names or ())
     cell = next((at for at in range(min(table.width, MOST_OTHERS)) if _holds_lists(table, at)), -1)
     columns = _between(table.width, roles) if cell < 0 else _in_one_cell(table, cell)
     columns = _with_roles(table, columns, roles, names)
     if cell < 0:
         columns = _by_arithmetic(table, columns, label, index, image)
+        columns = _in_order(table, columns, names, image)
     words = columns.label is not None and evidence.are_words(table, columns.label, 0.1)
     return replace(columns, shape=_named_shape(names, columns), words=words)
 
@@ -118,7 +130,7 @@ def _roles(table: Table, names: list[str] | None, label: str, index: str) -> dic
 
 
 def _one_label(table: Table, roles: dict[int, str], wanted: str) -> dict[int, str]:
-    """Choose the label: as set, by name, or else the first words that repeat."""
+    """Choose the label: as set, by name, or else the first words or small numbers that repeat."""
     labels = [at for at, role in roles.items() if role == "label"]
     roles = {at: "other" if role == "label" else role for at, role in roles.items()}
     if wanted == "first":
@@ -128,9 +140,22 @@ def _one_label(table: Table, roles: dict[int, str], wanted: str) -> dict[int, st
     elif wanted == "none":
         labels = []
     elif not labels:  # words that differ in every row are names of files
-        labels = [at for at, role in roles.items() if role == "other"
-                  and evidence.are_words(table, at) and evidence.repeats(table, at)]  # fmt: skip
+        others = [at for at, role in roles.items() if role == "other"]
+        labels = [at for at in others if evidence.are_words(table, at)
+                  and evidence.repeats(table, at)]  # fmt: skip
+        labels = labels or [at for at in others if evidence.are_labels(table, at)]
     return roles | {at: "label" for at in labels[:1] if at < table.width}
+
+
+def _in_order(table: Table, columns: Columns, names: list[str] | None, image: Sides) -> Columns:
+    """Bring pixels to the order that their names say, if they stand in another one."""
+    own = (names or [])[columns.lead : columns.lead + columns.width]
+    if own and not _fits(columns.width, image):
+        refuse_gaps(table.path, own)
+    order = pixel_order(own) if own else None
+    if order is None:
+        return columns
+    return replace(columns, order=order, decisions=(*columns.decisions, ordered(own)))
 
 
 def _holds_lists(table: Table, at: int) -> bool:
@@ -170,6 +195,7 @@ def _with_roles(
             columns = replace(columns, label=at)
             decisions.append((f"label in column {at + 1}", called, "--reading.label none"))
         elif role == "index":
+            columns = replace(columns, row_names=columns.row_names or at == 0)
             decisions.append((f"row names in column {at + 1}", called, "--reading.index no"))
         else:
             decisions.append((f"column {at + 1} left out", called, ""))

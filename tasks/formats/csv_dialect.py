@@ -32,6 +32,8 @@ NUMBER = re.compile(
     rb"|(?i:true|false|[+-]?nan|[+-]?inf(?:inity)?)"
 )
 """What is a number in some form; whether it is a good one is checked later."""
+THOUSANDS = re.compile(rb"[1-9][0-9]{0,2}(?:[,.' ][0-9]{3})+")
+"""A whole number with marks between its thousands."""
 LIST = re.compile(rb"[\[(\s]*(?:[0-9.eE+-]+[\s,\[\]]+){3,}[0-9.eE+-]+[\s,\])]*")
 """Numbers of one image in one cell."""
 QUOTED = rb'"((?:[^"]|"")*)"'
@@ -177,7 +179,19 @@ def find_dialect(lines: Sequence[bytes]) -> Dialect:
     trailing = best.separator != BLANK and all(
         line.rstrip(BLANK).endswith(best.separator) for line in lines[1:] or lines
     )
-    return Dialect(best.separator, best.decimal_comma, trailing, multiline)
+    decimal_comma = best.decimal_comma or (most > 0 and _have_decimal_commas(best, rows))
+    return Dialect(best.separator, decimal_comma, trailing, multiline)
+
+
+def _have_decimal_commas(dialect: Dialect, lines: Sequence[bytes]) -> bool:
+    """Tell whether all cells with a comma are numbers. The ends of a row, by which a dialect is
+    chosen, are the edge of an image, where all may be 0."""
+    if dialect.separator == b",":
+        return False
+    cells = [cell for line in lines if b"," in line for cell in dialect.split(line) if b"," in cell]
+    return all(NUMBER.fullmatch(cell.replace(b",", b".")) for cell in cells) and not all(
+        THOUSANDS.fullmatch(cell) for cell in cells
+    )
 
 
 def joined_rows(lines: Sequence[bytes]) -> list[bytes]:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from tasks.formats.csv_columns import Columns
-from tasks.formats.csv_dialect import BLANK, NAMES, NUMBER, Cells
+from tasks.formats.csv_dialect import BLANK, NAMES, NUMBER, THOUSANDS, Cells, Dialect
 from tasks.formats.csv_evidence import listed
 from tasks.formats.csv_table import Table, numbered, zeros_error
 from tasks.formats.csv_text import INNER, Block
@@ -18,7 +18,7 @@ from tasks.formats.errors import DataError
 LONGEST_QUOTE = 30
 """Characters of a wrong value that a message quotes."""
 BOOLS = {b"true": 1.0, b"false": 0.0}
-THOUSANDS = re.compile(rb"[0-9]{1,3}(?:[,.' ][0-9]{3})+")
+DECIMAL_COMMA = re.compile(rb"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 REMOVE = "Correct the value or remove the row, and its label if that is in another file."
 LARGEST = 2**53
 """Whole numbers up to this are exact as floats."""
@@ -67,7 +67,7 @@ def _width_error(table: Table, row: int, line: bytes, cells: Cells) -> DataError
             REMOVE,
         )
     for separator, name in NAMES.items():
-        if count == 1 and width > 1 and separator in line.strip():
+        if count == 1 < width == len(Dialect(separator).split(line)):
             return DataError(
                 f"{place} Its values are separated by {name}, those of the first rows by "
                 f"{NAMES[table.dialect.separator]}.",
@@ -185,18 +185,30 @@ def _value_error(place: str, cell: bytes, values: str, *, decimal_comma: bool) -
     problem = f"{place}expected {wanted}, got {quoted(cell)}."
     if cell.lower().lstrip(b"+-") in {b"nan", b"na", b"null", b"none", b"n/a", b"?", b"-"}:
         return DataError(f"{problem} That stands for a missing value.", fill)
+    question, advice = _question(cell, values)
+    return DataError(f"{problem} {question}".rstrip(), advice)
+
+
+def _question(cell: bytes, values: str) -> tuple[str, str]:
+    """Return what a value seems to be, and what to do then."""
     if THOUSANDS.fullmatch(cell):
-        return DataError(
-            f"{problem} Is it a number with a thousands separator?",
+        return (
+            "Is it a number with a thousands separator?",
             f"Write it without: {re.sub(rb'[^0-9]', b'', cell).decode()}.",
         )
-    if values not in {"hex", "bool"} and _is_hex(cell):
-        return DataError(
-            f"{problem} Other values of the file are decimal.", f"Write it as {int(cell, 16)}."
+    if DECIMAL_COMMA.fullmatch(cell):
+        point = cell.replace(b",", b".").decode()
+        return (
+            "Is it a number with a decimal comma?",
+            f"Write it with a point, {point}, and all others like it.",
         )
+    if values not in {"hex", "bool"} and _is_hex(cell):
+        return "Other values of the file are decimal.", f"Write it as {int(cell, 16)}."
+    if len(cell) > 1 and cell[:1] == cell[-1:] == b"'":
+        return "It stands in single quotes.", 'Remove them from the file: sed -i "s/\'//g" FILE.'
     if cell.count(b'"') % 2:
-        return DataError(f"{problem} Its quote is not closed.", REMOVE)
-    return DataError(problem, REMOVE)
+        return "Its quote is not closed.", REMOVE
+    return "", REMOVE
 
 
 def whole_label(path: Path, row: int, column: int, cell: bytes) -> int:

@@ -39,6 +39,11 @@ def repeats(table: Table, at: int) -> bool:
     return 2 * len(set(cells)) <= len(cells) or len(cells) < 4
 
 
+def are_labels(table: Table, at: int) -> bool:
+    """Tell whether a column that is no pixel may be labels that are numbers."""
+    return _like_labels(_numbers(table.rows, (at,))[0]) and repeats(table, at)
+
+
 def counts(table: Table, at: int) -> bool:
     """Tell whether a column counts the rows from 0 or 1."""
     cells = [row[at] for row in table.rows]

@@ -15,6 +15,10 @@ MANGLED: tuple[tuple[str, re.Pattern[bytes], int], ...] = (
 """
 
 
+MOST_BY_CHANCE = 15
+"""Values that an image may have all different from each other, and all the smallest there are."""
+
+
 class Header(NamedTuple):
     """What the first line of a table is."""
 
@@ -48,7 +52,7 @@ def find_header(first: Cells, second: Cells | None, wanted: str) -> Header:
         return image
     if _has_names(first, second):
         return Header(names, None, "header line: the first line holds names", "--reading.header no")
-    if second is not None and _counts(first) and len(first) == len(second):
+    if second is not None and (_counts(first) or _mixes(first)) and len(first) == len(second):
         what = f"header line: the first line counts {names[0] or names[1]}, …, {names[-1]}"
         return Header(names, None, what, "--reading.header no")
     return NONE
@@ -62,7 +66,17 @@ def _has_names(first: Cells, second: Cells | None) -> bool:
     numbers = [cell for cell in first if cell and _is_value(cell)]
     if not numbers:
         return second is None or not _same_kinds(first, second)
-    return _counts(numbers) and len(numbers) > 2
+    if len(numbers) > 2 and _counts(_sorted(numbers)):
+        return True
+    return second is not None and _are_above_numbers(first, second)
+
+
+def _are_above_numbers(first: Cells, second: Cells) -> bool:
+    """Tell whether most cells are words with a number below, as where a column is called 0 that
+    was joined to others."""
+    above = [not _is_value(one) and _is_value(other)
+             for one, other in zip(first, second, strict=False)]  # fmt: skip
+    return len(first) == len(second) and 2 * sum(above) > len(first)
 
 
 def _is_value(cell: bytes) -> bool:
@@ -81,6 +95,16 @@ def _counts(cells: Cells) -> bool:
     return start is not None and all(
         cell == b"%d" % number for number, cell in enumerate(cells, start)
     )
+
+
+def _mixes(cells: Cells) -> bool:
+    """Tell whether cells are the numbers that count in another order, such as 0, 1, 10, 11, …, 2;
+    so many of them that no image has just these values."""
+    return len(cells) > MOST_BY_CHANCE and _counts(_sorted([cell for cell in cells if cell]))
+
+
+def _sorted(cells: Cells) -> Cells:
+    return sorted(cells, key=lambda cell: (len(cell), cell))
 
 
 def _image_of(first: Cells, second: Cells) -> Header | None:

@@ -74,6 +74,7 @@ def csv_labels(path: Path, reading: "ReadingSettings", count: int | None = None)
         described(", ".join(("CSV", *table.described, *(["header line"] * header))), path),
         _values(path, column, first, end),
         partial(_place, column.rows, first),
+        (lambda: table.first_cells()[header:]) if first == 1 == end - first else None,
     )
 
 

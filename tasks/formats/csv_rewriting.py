@@ -70,6 +70,9 @@ class CsvRewriter:
         style = style_of(form, step)
         replaced = _replacer(form.table.dialect, form.columns)
         rows = (row for part in parts for row in part.astype(np.float64, copy=False))
+        if form.columns.order is not None:
+            places = np.argsort(form.columns.order)  # of each column's pixel in the image
+            rows = (row[places] for row in rows)
         with wrapped_like(self._path, target) as file:
             skipped = form.table.skipped
             for line, end in _rows(self._path, multiline=form.table.dialect.multiline):

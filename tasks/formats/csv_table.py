@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.formats.csv_dialect import (
+    BLANK,
     BLANKS,
     NAMES,
     Dialect,
     Wide,
+    cut_first,
     find_dialect,
     joined_rows,
 )
@@ -57,6 +59,14 @@ class Table:
         """Yield the number and the text of every row that is not empty."""
         for block in self.blocks():
             yield from numbered(block)
+
+    def first_cells(self) -> list[bytes]:
+        """Return the first cell of every row."""
+        separator = self.dialect.separator
+        rows = (line.lstrip(BLANKS) for _, line in self.lines())
+        if separator == BLANK:
+            return [line.split(None, 1)[0].strip(b'"') for line in rows]
+        return [cut_first(line, separator)[0].strip(BLANKS) for line in rows]
 
     @property
     def described(self) -> list[str]:

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.formats.compression import described
-from tasks.formats.csv_columns import INDEXES, PIXEL, Columns
+from tasks.formats.csv_columns import INDEXES, Columns
 from tasks.formats.csv_evidence import are_words, counts, is_word
 from tasks.formats.csv_table import Table
 from tasks.formats.csv_values import Form, Rows, form_of
 from tasks.formats.image_file import ImageFile, Part
+from tasks.formats.pixel_names import PIXEL
 
 BYTES = 1 << 27
 """Memory for images that are gathered from all rows at a time; for more the file is read again."""

@@ -41,8 +41,18 @@ def _is_zeros(beginning: bytes) -> bool:
     return len(beginning) >= 64 and not any(beginning[:64])
 
 
+def _is_binary(beginning: bytes) -> bool:
+    """Text has no control characters but those that end lines and pages."""
+    start = beginning[:512]
+    return len(start) > 3 and 10 * sum(byte < 9 or 13 < byte < 32 for byte in start) > len(start)
+
+
 SAVED = 'as arrays: numpy.savez("{stem}.npz", x_train=…, y_train=…, x_test=…, y_test=…)'
 UTF8 = "iconv -f {code} -t UTF-8 {name} > {stem}.utf8 && mv {stem}.utf8 {name}"
+FRAME = (
+    "python -c \"import pandas; pandas.read_json('{name}'{options}).to_parquet('{stem}.parquet')\" "
+    "&& rm {name}"
+)
 ARRAY = "numpy.save('{stem}.npy', numpy.array({load}))\" && rm {name}"
 
 KINDS = (
@@ -61,9 +71,22 @@ KINDS = (
     Foreign("UTF-16 text", _begins(b"\xff\xfe", b"\xfe\xff"),
             "Write it as UTF-8: " + UTF8.replace("{code}", "UTF-16") + "."),
     Foreign("UTF-16 text without a byte order mark", _is_utf16, "Write it as UTF-8: " + UTF8 + "."),
-    Foreign("JSON", _matches(rb"(\[\s*([\[{\"\d.-]|$)|\{\s*(\"|\}|$))"),
+    Foreign("JSON, a value per line", _matches(rb"(\{[^\n]*\}|\[[^\n]*\])\s*\n\s*[\[{]"),
+            "Write it as Parquet: " + FRAME.replace("{options}", ", lines=True") + "."),
+    Foreign("JSON, a table", _matches(rb"(\[|\{\s*\"[^\"]*\"\s*:)\s*\{"),
+            "Write it as Parquet: " + FRAME.replace("{options}", "") + "."),
+    Foreign("JSON, values by their names", _matches(rb"\{\s*(\"|\}|$)"),
+            "If they are lists of images and labels, write them as arrays: python -c \"import "
+            "json, numpy; numpy.savez('{stem}.npz', **json.load(open('{name}')))\" && rm {name}."),
+    Foreign("JSON", _matches(rb"\[\s*([\[\"\d.-]|$)"),
             "If it is a list of images, write it as an array: python -c \"import json, numpy; "
             + ARRAY.replace("{load}", "json.load(open('{name}'))") + "."),
+    Foreign("LIBSVM's text, with the number of each value before it",
+            _matches(rb"[-+]?[0-9.]+(e[-+]?[0-9]+)?([ \t]+[0-9]+:[-+.0-9e]+)+[ \t]*\r?\n"),
+            "Write it as arrays, with N the values per image (784 of 28 x 28), since those at its "
+            "end are left out where they are 0: python -c \"import numpy, sklearn.datasets; x, y = "
+            "sklearn.datasets.load_svmlight_file('{name}', n_features=N); "
+            "numpy.savez('{stem}.npz', x=x.toarray(), y=y)\"."),
     Foreign("a Python pickle, which is not opened here, since it may run code",
             _matches(rb"\x80[\x02-\x05]"),
             "If you trust it, open it in Python (pickle.load) and write its arrays " + SAVED + "."),
@@ -94,6 +117,11 @@ KINDS = (
     Foreign("a Python program",
             _matches(rb"(#!.*python|import \w|from \w+ import |def \w+\(|\"\"\")"),
             "Give the file of images that it writes or reads."),
+    Foreign("data of a form that is not known, no text", _is_binary,
+            "If it holds a byte per value and N bytes per image, and nothing else, write it as an "
+            "array: python -c \"import numpy; numpy.save('{stem}.npy', numpy.fromfile('{name}', "
+            "'uint8').reshape(-1, N))\"; where labels are among them, leave them out: "
+            "reshape(-1, N)[:, 1:]."),
 )  # fmt: skip
 """The first that fits names the file."""
 

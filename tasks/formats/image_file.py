@@ -5,6 +5,7 @@ Every reader of this package returns one, so that whoever ingests knows no forma
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -49,6 +50,15 @@ class ImageFile:
     the file: "row 20, column 64"; only called to complain."""
     names: Sequence[str] = ()
     """The name of each image, where each is a file of its own; empty elsewhere."""
+    row_names: Callable[[], list[bytes]] | None = None
+    """Reads the names that a table has for its rows; None if it has none."""
+
+
+class Opened(NamedTuple):
+    """A file of images, and where it is."""
+
+    path: Path
+    images: ImageFile
 
 
 def counted_label(index: int) -> str:
@@ -66,3 +76,5 @@ class LabelFile:
     """(n,) whole numbers or text, as in `Part`; of one-hot rows, the column of the one."""
     place: Callable[[int], str] = counted_label
     """Takes the index of a label, from 0, and says where that is: "row 20, column 1"."""
+    row_names: Callable[[], list[bytes]] | None = None
+    """As in `ImageFile`."""

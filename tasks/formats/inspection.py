@@ -49,7 +49,7 @@ def inspection(
 
 
 def _of_files(sets: Mapping[str, ImageSet]) -> Sequence[Finding]:
-    found = []
+    found: list[Finding] = []
     for name, one in sets.items():
         opened = [one.images] if one.noisy is None else [one.images, one.noisy]
         found += [Finding("file", text) for file in opened for text in file.warnings]
@@ -58,7 +58,7 @@ def _of_files(sets: Mapping[str, ImageSet]) -> Sequence[Finding]:
                 f"{one.disagreements:,} labels beside the pixels of {name} differ from those in "
                 "the file of labels, which are used. Remove the wrong ones."
             )))  # fmt: skip
-    return found
+    return [*dict.fromkeys(found)]  # of an archive, train and test have the same ones
 
 
 def _labels(contents: Mapping[str, Contents], classes: list[str] | None) -> dict[str, Any]:

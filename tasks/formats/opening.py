@@ -75,6 +75,8 @@ def _opened(
     path = files[f"{split}data"]
     labels_path, noisy_path = files.get(f"{split}labels"), files.get(f"{split}noisy")
     labels = None if labels_path is None else open_labels(labels_path, reading, images.count)
+    if labels is not None:
+        _check_order(path, images, labels_path, labels)
     noisy = None if noisy_path is None else _only(noisy_path, reading, image)
     if noisy is not None and images.names and noisy.names and noisy.names != images.names:
         other = next(
@@ -87,6 +89,30 @@ def _opened(
             "Add the missing one or remove it.",
         )
     return ImageSet(path, images, labels_path, labels, noisy_path, noisy)
+
+
+def _check_order(
+    path: Path, images: ImageFile, labels_path: Path | None, labels: LabelFile
+) -> None:
+    """Refuse labels whose rows have the names of the images in another order.
+
+    Raises:
+        DataError: If they have; names of other rows say nothing.
+    """
+    if images.row_names is None or labels.row_names is None:
+        return
+    of_images, of_labels = images.row_names(), labels.row_names()
+    if of_images == of_labels or sorted(of_images) != sorted(of_labels):
+        return
+    pairs = zip(of_images, of_labels, strict=True)
+    at, (one, other) = next((at, pair) for at, pair in enumerate(pairs) if pair[0] != pair[1])
+    raise DataError(
+        f"{labels_path}, {labels.place(at)}: the label of the row {other.decode(errors='replace')}"
+        f", but {path.name} has the row {one.decode(errors='replace')} there. Expected the rows of "
+        "both in the same order.",
+        "Sort both by their first column: in pandas, frame.sort_values(frame.columns[0]) and "
+        "to_csv(index=False).",
+    )
 
 
 def open_images(

@@ -10,6 +10,7 @@ import pyarrow as pa
 from autoencoders.images.shape import Sides, find_shape
 from tasks.formats.errors import DataError
 from tasks.formats.label_arrays import LABEL_NAME
+from tasks.formats.pixel_names import odd_names, ordered, pixel_order, refuse_gaps
 
 if TYPE_CHECKING:
     from autoencoders.settings import ReadingSettings
@@ -114,7 +115,7 @@ def _one_per_pixel(
         left_out = names[0] if reading.index == "yes" else index[0]
         names.remove(left_out)
         decisions.append((f"column {left_out} left out", "it counts rows", "--reading.index no"))
-    label = _label(schema, names, reading, image)
+    label = _label(path, schema, names, reading, image)
     if label is not None:
         names.remove(label)
         why = "its name or its type says so, or the others alone have the values of an image"
@@ -128,12 +129,19 @@ def _one_per_pixel(
             "Remove what is neither image nor label: pd.read_parquet(FILE, columns=[...])"
             ".to_parquet(FILE).",
         )
+    if find_shape(len(names), image) is None:
+        refuse_gaps(path, names)
+    if (order := pixel_order(names)) is not None:
+        decisions.append(ordered(names))
+        names = [names[at] for at in order]
     return Columns(tuple(names), False, label, tuple(decisions))
 
 
 def _label(
-    schema: pa.Schema, names: list[str], reading: "ReadingSettings", image: Sides
+    path: Path, schema: pa.Schema, names: list[str], reading: "ReadingSettings", image: Sides
 ) -> str | None:
+    """Return the column of the labels: as set, by its name or type, or because without it an image
+    has a plain shape."""
     if reading.label == "none" or len(names) < 2:
         return None
     if reading.label in ("first", "last"):
@@ -144,11 +152,21 @@ def _label(
     for found in (named, text):
         if len(found) == 1:
             return found[0]
-    if find_shape(len(names), image) is None and find_shape(len(names) - 1, image) is not None:
-        others = {schema.field(name).type for name in names[1:-1]}
-        odd = [name for name in ends if schema.field(name).type not in others]
-        return odd[0] if len(odd) == 1 else names[0]
-    return None
+    shape = find_shape(len(names) - 1, image)
+    if find_shape(len(names), image) is not None or shape is None:
+        return None
+    others = {schema.field(name).type for name in names[1:-1]}
+    for found in (
+        odd_names(names),
+        [name for name in ends if schema.field(name).type not in others],
+    ):
+        if len(found) == 1:
+            return found[0]
+    raise DataError(
+        f"{path}: {len(names):,} = 1 + {' x '.join(map(str, shape))}, a label and an image, but "
+        f"the label may be in the column {ends[0]} or in the column {ends[1]}.",
+        "Say which one with --reading.label first or --reading.label last.",
+    )
 
 
 def listed(names: list[str]) -> str:

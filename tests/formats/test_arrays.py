@@ -288,6 +288,14 @@ def test_an_archive_whose_labels_do_not_fit_is_refused(tmp_path):
         read_npz(tmp_path / "data.npz")
 
 
+def test_images_along_the_last_axis_are_told_before_their_labels_are_counted(tmp_path):
+    """As MATLAB writes them; 8 images and 20 labels would be a fault that is none."""
+    np.savez(tmp_path / "data.npz", images=np.moveaxis(TRAIN, 0, -1), labels=LABELS)
+
+    with pytest.raises(DataError, match="along the last axis"):
+        read_npz(tmp_path / "data.npz")
+
+
 def test_pickled_images_in_an_archive_are_refused(tmp_path):
     """By the name of the array."""
     np.savez(tmp_path / "data.npz", x=np.array([[1, "a"], [2, {}]], object))

@@ -143,6 +143,17 @@ def test_whole_bytes_arrive_as_bytes(tmp_path, form):
     assert pixels.dtype == np.uint8
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_decimal_commas_in_the_middle_of_an_image_are_found(tmp_path, separator):
+    """Its edge is black, where nobody writes a comma, in every row that is looked at."""
+    values = np.zeros((40, 30, 30))
+    values[:, 5:-5, 5:-5] = RNG.integers(0, 256, (40, 20, 20)) / 255
+    lines = [line.replace(".", ",") for line in rows(values.reshape(40, 900), separator, "{:g}")]
+    pixels, _ = read(written(tmp_path / "data.csv", lines))
+
+    assert np.allclose(pixels, values.reshape(40, 900), atol=1e-6)
+
+
 @pytest.mark.parametrize("words", [False, True], ids=["numbers", "words"])
 @pytest.mark.parametrize("header", [False, True], ids=["no header", "header"])
 @pytest.mark.parametrize(("before", "behind"), LABELLED.values(), ids=LABELLED)
@@ -163,6 +174,79 @@ def test_a_label_column_is_found(tmp_path, before, behind, header, words):
     assert found.tolist() == (labels if words else LABELS.tolist())
     assert file.labelled
     assert any(what.startswith("label in column") for what, _, _ in file.decisions)
+
+
+@pytest.mark.parametrize("name", ["annotation", "0", "digit_class"])
+@pytest.mark.parametrize("place", [0, 64])
+def test_a_label_with_a_name_that_nobody_knows_is_found(tmp_path, name, place):
+    """Beside pixels whose names are numbered; 0 is what pandas calls a column that has no name."""
+    table = pd.DataFrame(PIXELS, columns=NAMES)
+    table.insert(place, name, LABELS)
+    table.to_csv(tmp_path / "data.csv", index=False)
+    pixels, labels = read(tmp_path / "data.csv")
+
+    assert np.array_equal(pixels, PIXELS)
+    assert np.array_equal(labels, LABELS)
+
+
+ORDERS = {
+    "sorted as words": sorted(NAMES),
+    "backwards": NAMES[::-1],
+    "mixed": [NAMES[at] for at in np.random.default_rng(0).permutation(64)],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_pixels_are_brought_to_the_order_of_their_names(tmp_path, order):
+    """Train and test may have them in different ones; errors name the column in the file."""
+    table = pd.DataFrame(PIXELS, columns=NAMES)[order]
+    table.insert(0, "label", LABELS)
+    table.to_csv(tmp_path / "data.csv", index=False)
+    file = opened(tmp_path / "data.csv")
+    pixels, labels = read(tmp_path / "data.csv")
+
+    assert np.array_equal(pixels, PIXELS)
+    assert np.array_equal(labels, LABELS)
+    assert file.decisions[-1][0] == "pixels in the order of their names"
+    assert file.place(2, 10) == f"row 4, column {order.index('pixel10') + 2}"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{row}x{column}" for row in range(1, 9) for column in range(1, 9)],
+        [f"{row}x{column}" for column in range(1, 9) for row in range(1, 9)],
+        [f"V{3 * (at * 7 % 64)}" for at in range(64)],
+        [f"{letter}{at}" for at in range(32) for letter in "xy"],
+    ],
+    ids=["rows", "columns", "numbers with gaps", "several letters"],
+)
+def test_names_that_say_no_order_change_none(tmp_path, names):
+    """Some number down the columns, and some count something else."""
+    pd.DataFrame(PIXELS, columns=names).to_csv(tmp_path / "data.csv", index=False)
+
+    assert np.array_equal(read(tmp_path / "data.csv")[0], PIXELS)
+
+
+def test_colours_whose_names_were_sorted_are_brought_in_order(tmp_path):
+    """Red, green and blue of each pixel; as they stand in order, all of a colour may come first."""
+    pixels = RNG.integers(0, 256, (20, 48))
+    names = [f"{colour}{at}" for at in range(16) for colour in "rgb"]
+    table = pd.DataFrame(pixels, columns=names)
+    table[sorted(names)].to_csv(tmp_path / "sorted.csv", index=False)
+    planes = sorted(names, key=lambda name: "rgb".index(name[0]))
+    table[planes].to_csv(tmp_path / "planes.csv", index=False)
+
+    assert np.array_equal(read(tmp_path / "sorted.csv")[0], pixels)
+    assert np.array_equal(read(tmp_path / "planes.csv")[0], table[planes])
+
+
+def test_a_header_of_numbers_that_were_sorted_is_one(tmp_path):
+    """0, 1, 10, 11, …: no image has just these values."""
+    table = pd.DataFrame(PIXELS).rename(columns=str)
+    table[sorted(table)].to_csv(tmp_path / "data.csv", index=False)
+
+    assert np.array_equal(read(tmp_path / "data.csv")[0], PIXELS)
 
 
 def test_a_label_behind_row_numbers_is_found(tmp_path):

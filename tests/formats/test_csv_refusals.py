@@ -4,6 +4,7 @@ import gzip
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from autoencoders.settings import ImageSettings, ReadingSettings
@@ -109,6 +110,29 @@ def test_numbers_of_two_kinds_in_one_file_are_refused(tmp_path, form, wrong, mes
     assert re.search(message, refusal(written(tmp_path / "data.csv", lines)))
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ('"9,766"', r"a mark between its thousands\? Write it without: 9766\."),
+        ('"0,149"', r"a decimal comma\? Write it with a point, 0\.149, and all others"),
+        ("'149'", r"in single quotes. Remove them from the file: sed -i \"s/'//g\" FILE"),
+    ],
+)
+def test_a_number_in_the_dress_of_a_country_is_called_so(tmp_path, value, message):
+    """What it seems to be decides what to do."""
+    lines = cell(3, 1, value)(rows())
+
+    assert re.search(message, refusal(written(tmp_path / "data.csv", lines)))
+
+
+def test_a_comment_at_the_end_is_no_row_with_other_separators(tmp_path):
+    """It is the last row, and removing it helps."""
+    message = refusal(written(tmp_path / "data.csv", [*rows(), "# the end"]))
+
+    assert "row 21, column 2: the row ends after 1 of 64 values. It is the last row" in message
+    assert "remove row 21" in message
+
+
 def test_points_among_decimal_commas_are_refused(tmp_path):
     """1.234 may be a thousand, or one and a bit."""
     lines = rows(separator=";", form="{},5")
@@ -136,6 +160,40 @@ def test_a_label_at_one_of_both_ends_is_asked_for(tmp_path):
     assert np.array_equal(read(path, label="first")[1], LABELS)
     assert np.array_equal(read(path, label="first")[0], pixels)
     assert np.array_equal(read(path, label="last")[1], pixels[:, -1])
+
+
+def test_pixels_that_are_missing_are_called_so(tmp_path):
+    """As where those were left out that never change; no shape of 47 values would be right."""
+    path = tmp_path / "data.csv"
+    frame = pd.DataFrame(PIXELS, columns=[f"pixel{at}" for at in range(64)])
+    some = frame.loc[:, (frame != 0).any()]
+    some = some.drop(columns=["pixel20", "pixel30", "pixel40"])
+    some.to_csv(path, index=False)
+
+    assert "names number 50 of them, pixel7 to pixel56, and 47 are there" in refusal(path)
+
+    some.reindex(columns=frame.columns, fill_value=0).to_csv(path, index=False)
+    assert read(path)[0].shape == (20, 64)
+
+
+@pytest.mark.parametrize("name", ["pixel", "pixel_intensity_"])
+@pytest.mark.parametrize("label", ["auto", "first", "last", "none"])
+def test_a_column_between_pixels_is_refused(tmp_path, label, name):
+    """Whatever is set: the label would be a pixel, and a pixel the label. The step works."""
+    path = tmp_path / "data.csv"
+    frame = pd.DataFrame(PIXELS, columns=[f"{name}{at}" for at in range(64)])
+    frame.insert(30, "label", LABELS)
+    frame.to_csv(path, index=False)
+
+    message = refusal(path, label=label)
+    assert "row 1, column 31: the column 'label' stands between those of the pixels" in message
+
+    exec(re.search(r"frame\.insert\(.*\)\)", message)[0])
+    frame.to_csv(path, index=False)
+    pixels, labels = read(path)
+
+    assert np.array_equal(pixels, PIXELS)
+    assert np.array_equal(labels, LABELS)
 
 
 def test_settings_overrule_what_is_seen(tmp_path):

@@ -69,6 +69,32 @@ def test_a_label_column_is_found(path, place, name, labels, expected):
     assert found.decisions[-1][2] == "--reading.label none"
 
 
+def test_columns_in_another_order_are_brought_to_that_of_their_names(path):
+    """As programs leave them that sort names as words; the label may stand among them."""
+    table = pd.DataFrame(ROWS).rename(columns="pixel{}".format)[
+        sorted(map("pixel{}".format, range(64)))
+    ]
+    table.insert(5, "label", LABELS)
+    table.to_parquet(path)
+    found = read(path)
+    pixels, labels = pixels_of(found)
+
+    assert np.array_equal(pixels, ROWS)
+    assert labels.tolist() == LABELS.tolist()
+    assert found.decisions[-1][0] == "pixels in the order of their names"
+
+
+def test_a_label_at_one_of_both_ends_is_asked_for(path):
+    """Its name and type are those of pixels; either could be meant."""
+    pd.DataFrame(np.c_[ROWS, LABELS]).rename(columns="V{}".format).to_parquet(path)
+
+    with pytest.raises(DataError, match=r"in the column V0 or in the column V64.*label last"):
+        read(path)
+    pixels, labels = pixels_of(read(path, label="last"))
+    assert np.array_equal(pixels, ROWS)
+    assert labels.tolist() == LABELS.tolist()
+
+
 def test_settings_decide_otherwise(path):
     """Which column is the label, and whether there is one."""
     pd.DataFrame(np.c_[LABELS, ROWS, LABELS[::-1]]).rename(columns=str).to_parquet(path)

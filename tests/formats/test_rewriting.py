@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -81,6 +82,20 @@ def test_other_values_arrive_where_they_belong(tmp_path, form):
 
         assert np.abs(found - pixels[:, ::-1]).max() < 1e-6
         assert beside == labels
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_columns_in_another_order_keep_it(tmp_path, ending):
+    """They are read in the order of their names, and written where they stood."""
+    names = sorted(f"pixel{at}" for at in range(64))
+    table = pd.DataFrame(SPLITS["train"][0], columns=names)
+    path = tmp_path / f"images.{ending}"
+    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    again = rewritten(path, lambda some: 255 - some)
+    found = pd.read_csv(again) if ending == "csv" else pd.read_parquet(again)
+
+    assert [*found.columns] == names
+    assert np.array_equal(found, 255 - table)
 
 
 def row(number: int, **options) -> str:

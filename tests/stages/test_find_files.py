@@ -35,6 +35,8 @@ def folder_of(folder, *names):
         (("optdigits.tra", "optdigits.tes"), ("train_data", "test_data")),
         (("train-00000-of-00001.parquet", "test-00000-of-00001.parquet"),
          ("train_data", "test_data")),
+        (("zip.train.gz", "zip.test.gz"), ("train_data", "test_data")),
+        (("X_tr.npy", "lbl_tr.npy", "X_te.npy", "lbl_te.npy"), TWO),
         (("data.npy", "labels.npy"), ("data", "labels")),
         (("train/a/1.png", "test/a/1.png"), ("train_data", "test_data")),
         (("train/clean/1.png", "train/noisy/1.png", "test/clean/1.png", "test/noisy/1.png"),
@@ -60,6 +62,74 @@ def test_validation_images_are_left_aside(tmp_path):
     folder_of(tmp_path, "train.csv", "val.csv", "test.csv", "validation_labels.csv")
 
     assert set(find_files(tmp_path)) == {"train_data", "test_data"}
+
+
+@pytest.mark.parametrize(
+    ("names", "roles"),
+    [
+        (("train/a/1.png", "val/a/1.png"), {"train_data": "train", "test_data": "val"}),
+        (("train.csv", "dev.csv", "dev_labels.csv"),
+         {"train_data": "train.csv", "test_data": "dev.csv", "test_labels": "dev_labels.csv"}),
+        (("val.csv", "val_labels.csv"), {"data": "val.csv", "labels": "val_labels.csv"}),
+        (("images.csv", "val.csv"), {"data": "images.csv"}),
+    ],
+)  # fmt: skip
+def test_validation_images_are_the_test_images_where_there_are_no_others(tmp_path, names, roles):
+    """Many sets have two parts, `train` and `val`; archives of arrays are read so, too."""
+    found = find_files(folder_of(tmp_path, *names))
+
+    assert found == {role: tmp_path / name for role, name in roles.items()}
+
+
+def test_tables_are_found_in_folders_that_are_named_for_them(tmp_path):
+    """As archives have them: a folder for each file, and the same file beside it once more."""
+    one = folder_of(tmp_path / "one", "sign_train/sign_train.csv", "sign_test/sign_test.csv")
+    two = folder_of(tmp_path / "two", "train/x.npy", "train/y.npy", "test/x.npy", "test/y.npy")
+    idx = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
+    twice = folder_of(tmp_path / "3", *(f"{name}/{name}" for name in idx),
+                      *(name.replace("-idx", ".idx") for name in idx))  # fmt: skip
+
+    assert find_files(one) == {"train_data": one / "sign_train/sign_train.csv",
+                               "test_data": one / "sign_test/sign_test.csv"}  # fmt: skip
+    assert set(find_files(two)) == set(TWO)
+    assert find_files(two)["test_labels"] == two / "test/y.npy"
+    assert find_files(twice) == {"train_data": twice / "train-images.idx3-ubyte",
+                                 "test_data": twice / "t10k-images.idx3-ubyte"}  # fmt: skip
+
+    (twice / "train-images.idx3-ubyte").write_text("something else")
+    with pytest.raises(DataError, match="both there"):
+        find_files(twice)
+
+
+def test_what_comes_along_does_not_hide_the_one_folder(tmp_path):
+    """A README beside the folder of the images."""
+    folder = folder_of(tmp_path, "README.md", "data/train.csv", "data/test.csv")
+
+    assert find_files(folder) == {"train_data": folder / "data/train.csv",
+                                  "test_data": folder / "data/test.csv"}  # fmt: skip
+
+
+def test_a_file_beside_folders_of_classes_does_not_hide_them(tmp_path):
+    """Labels are the names of the folders; what may hold images itself is asked about."""
+    labelled = folder_of(tmp_path / "1", "A/1.png", "B/1.png", "labels.txt")
+    unclear = folder_of(tmp_path / "2", "A/1.png", "B/1.png", "data.json")
+    flat = folder_of(tmp_path / "3", "images/1.png", "labels.csv")
+    plain = folder_of(tmp_path / "4", "data.csv", "plots/1.png")
+
+    assert find_files(labelled) == {"data": labelled}
+    with pytest.raises(DataError, match=r"data\.json and pictures in folders \(A, B"):
+        find_files(unclear)
+    with pytest.raises(DataError, match=f"alone: --data {flat}/images"):
+        find_files(flat)
+    assert find_files(plain) == {"data": plain / "data.csv"}
+
+
+def test_folders_of_pictures_further_down_are_named(tmp_path):
+    """Neither is train nor test by its name, so that it is not guessed which one is meant."""
+    folder = folder_of(tmp_path, "notMNIST_large/A/1.png", "notMNIST_small/A/1.png")
+
+    with pytest.raises(DataError, match="notMNIST_large and notMNIST_small each hold folders"):
+        find_files(folder)
 
 
 def test_one_file_is_one_set_and_so_is_a_folder_of_pictures(tmp_path):

@@ -164,6 +164,15 @@ def test_pairs_of_one_set_are_split_together(tmp_path):
         assert np.array_equal(noisy, clean ^ 1)
 
 
+def test_what_an_archive_leaves_out_is_said_once(tmp_path):
+    """Its train and test images are in the same file."""
+    (x_train, _), (x_test, _) = SPLITS.values()
+    np.savez(tmp_path / "data.npz", x_train=x_train, x_val=x_test, x_test=x_test)
+    found = inspected(ingested(tmp_path / "data.npz"))
+
+    assert [one["text"] for one in found["warnings"]] == ["Arrays that are left out: x_val."]
+
+
 def test_a_twin_that_is_missing_is_named(tmp_path):
     """Without it, every later image would get the noise of another one."""
     write_pairs(tmp_path)

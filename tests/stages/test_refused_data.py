@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 from PIL import Image
@@ -87,6 +88,77 @@ def test_a_command_that_is_advised_leads_to_the_right_pixels(tmp_path, encode, k
         run(re.search(step, message)[1], tmp_path)
 
     assert_right(ingested(tmp_path))
+
+
+def records(split):
+    pixels, labels = SPLITS[split]
+    rows = zip(pixels.tolist(), labels.tolist(), strict=True)
+    return [{"label": label, "pixels": image} for image, label in rows]
+
+
+@pytest.mark.parametrize(
+    ("encode", "kind"),
+    [
+        (lambda split: "\n".join(map(json.dumps, records(split))), "JSON, a value per line"),
+        (lambda split: json.dumps(records(split), indent=1), "JSON, a table"),
+        (lambda split: pd.DataFrame(np.c_[SPLITS[split][1], SPLITS[split][0]],
+                                    columns=["label", *map(str, range(64))]).to_json(),
+         "JSON, a table"),
+        (lambda split: json.dumps({"x": SPLITS[split][0].tolist(), "y": SPLITS[split][1].tolist()}),
+         "JSON, values by their names"),
+    ],
+    ids=["lines", "records", "columns", "names"],
+)  # fmt: skip
+def test_the_command_for_json_fits_its_form(tmp_path, encode, kind):
+    """A list of images is only one of them."""
+    for split in SPLITS:
+        (tmp_path / f"{split}.json").write_text(encode(split))
+    for _ in SPLITS:
+        message = refused(tmp_path)
+        assert kind in message
+        run(re.search(r": (python .*)\.$", message)[1], tmp_path)
+
+    assert_right(ingested(tmp_path))
+
+
+def test_lines_of_json_that_are_images_lose_none(tmp_path):
+    """Each line a list of values."""
+    lines = [json.dumps(row) for row in PIXELS.tolist()]
+    (tmp_path / "images.json").write_text("\n".join(lines))
+    run(re.search(r": (python .*)\.$", refused(tmp_path))[1], tmp_path)
+
+    assert inspected(ingested(tmp_path))["read"] == {"data": len(PIXELS)}
+
+
+def test_bytes_of_no_known_form_are_no_text(tmp_path):
+    """As in CIFAR's own files; a label may stand before each image. The command leads on."""
+    file = tmp_path / "batch.bin"
+    np.c_[LABELS, PIXELS].astype(np.uint8).tofile(file)
+    message = refused(file)
+    assert "a form that is not known, no text" in message
+
+    command = re.search(r"python -c .*?\"(?=;)", message)[0]
+    run(command.replace("N)", "65)[:, 1:]"), tmp_path)
+    assert inspected(ingested(tmp_path / "batch.npy"))["read"] == {"data": len(PIXELS)}
+
+
+def test_text_of_libsvm_is_called_so(tmp_path):
+    """Each value has its number before it, and those that are 0 are left out."""
+    rows = [" ".join(f"{at}:{value / 255:g}" for at, value in enumerate(row, 1) if value)
+            for row in PIXELS]  # fmt: skip
+    (tmp_path / "usps").write_text("".join(f"{label} {row} \n" for label, row in
+                                           zip(LABELS, rows, strict=True)))  # fmt: skip
+
+    message = refused(tmp_path)
+    assert "LIBSVM" in message
+    assert "load_svmlight_file('usps', n_features=N)" in message
+
+
+def test_a_table_about_pictures_leads_to_their_folder(tmp_path):
+    """Names and labels are no pixels."""
+    (tmp_path / "list.csv").write_text("file,label\n" + "".join(f"{i}.png,{i}\n" for i in range(9)))
+
+    assert "give the folder that they are in" in refused(tmp_path)
 
 
 def arrays():
@@ -216,6 +288,79 @@ def test_a_range_that_nobody_knows_is_asked_for(tmp_path, values, message):
     assert np.abs(content(found / "train.parquet")[0].astype(int) - PIXELS).max() <= 1
 
 
+def standardised(pixels):
+    return (pixels - pixels.mean()) / pixels.std()
+
+
+UNLIKE = {
+    "bytes and fractions": (lambda x: x, lambda x: x / 255),
+    "fractions and bytes": (lambda x: x / 255, lambda x: x),
+    "float bytes and fractions": (lambda x: x.astype(float), lambda x: x / 255),
+    "fractions and twice as wide ones": (lambda x: x / 255, lambda x: x / 127.5 - 1),
+    "wide fractions and others": (lambda x: x / 127.5 - 1, lambda x: x / 255 - 0.5),
+    "bytes and wide fractions": (lambda x: x, lambda x: x / 127.5 - 1),
+    "standardised and fractions": (standardised, lambda x: x / 255),
+}
+
+
+@pytest.mark.parametrize(("train", "test"), UNLIKE.values(), ids=UNLIKE)
+def test_train_and_test_of_two_ranges_are_refused(tmp_path, train, test):
+    """One of them would be black, or half as bright. The formula that the message has leads on."""
+    values = {"train": train(SPLITS["train"][0]), "test": test(SPLITS["test"][0])}
+    for split, one in values.items():
+        np.save(tmp_path / f"{split}.npy", one)
+    message = refused(tmp_path)
+    assert "one range in all files" in message
+    if "standardised" in message:
+        return
+
+    split = re.search(r"/(\w+)\.npy \(NumPy array\): values from", message)[1]
+    formula = re.search(r"range of the others: (.*?); or", message)[1]
+    np.save(tmp_path / f"{split}.npy", eval(formula, {"x": values[split]}))
+    made = ingested(tmp_path)
+    for split, (pixels, _) in SPLITS.items():
+        assert np.array_equal(content(made / f"{split}.parquet")[0], pixels)
+
+
+def test_ranges_of_which_one_lies_in_the_other_are_read(tmp_path):
+    """Dark images, or black and white ones, are no mistake; a warning says what was taken."""
+    np.save(tmp_path / "train.npy", PIXELS)
+    np.save(tmp_path / "test.npy", SPLITS["test"][0] // 128)
+    made = ingested(tmp_path)
+    share, split = [one["text"] for one in inspected(made)["warnings"]]
+    assert "33% of the images are nearly black: no value is above 1, of 255 for white" in share
+    assert "of the test images is 1, but 255" in split
+    assert content(made / "test.parquet")[0].max() == 1
+
+    np.save(tmp_path / "train.npy", PIXELS / 255)
+    assert content(ingested(tmp_path) / "test.parquet")[0].max() == 255
+
+
+@pytest.mark.parametrize(
+    ("clean", "noisy", "message"),
+    [
+        (lambda x: x / 255, lambda x: x, "noisy values run from 0 to 255"),
+        (lambda x: x, lambda x: x / 255, "noisy values run from 0 to 1"),
+        (lambda x: x / 255, lambda x: np.where(x == 255, np.nan, x / 255), "expected a number"),
+    ],
+)
+def test_noisy_twins_of_another_range_are_refused(tmp_path, clean, noisy, message):
+    """All of them would be black, or white."""
+    np.save(tmp_path / "clean.npy", clean(PIXELS))
+    np.save(tmp_path / "noisy.npy", noisy(PIXELS))
+
+    assert re.search(message, refused(tmp_path))
+
+
+def test_noise_may_go_far_beyond_black_and_white(tmp_path):
+    """As unclipped noise does."""
+    noise = np.random.default_rng(0).normal(0, 2, PIXELS.shape)
+    np.save(tmp_path / "clean.npy", PIXELS / 255)
+    np.save(tmp_path / "noisy.npy", PIXELS / 255 + noise)
+
+    assert inspected(ingested(tmp_path))["warnings"] == []
+
+
 @pytest.mark.parametrize("option", ["image", "reading"])
 @pytest.mark.parametrize("value", [256, -1])
 def test_a_value_outside_of_all_others_is_clipped_or_meant(tmp_path, option, value):
@@ -263,6 +408,48 @@ def test_an_ambiguous_shape_is_asked_for(tmp_path):
 
     found = inspected(ingested(tmp_path, image={"height": 6, "width": 10}))
     assert found["shape"] == [6, 10, 1]
+
+
+@pytest.mark.parametrize("name", ["id", "Unnamed: 0"])
+def test_labels_in_another_order_than_the_images_are_refused(tmp_path, name):
+    """Both files name their rows; the step works. The same order may be any."""
+    order = np.random.default_rng(0).permutation(len(PIXELS))
+    images = pd.DataFrame(PIXELS, columns=[f"pixel{at}" for at in range(64)])
+    images.insert(0, name, np.arange(len(PIXELS)))
+    labels = pd.DataFrame({name: images[name], "label": LABELS})
+
+    def write(images, labels):
+        images.to_csv(tmp_path / "data.csv", index=False)
+        labels.to_csv(tmp_path / "labels.csv", index=False)
+
+    def found():
+        made = ingested(tmp_path)
+        pairs = zip(*(content(made / f"{split}.parquet") for split in SPLITS), strict=True)
+        pixels, names = [np.concatenate(parts) for parts in pairs]
+        return sorted((image.tobytes(), label) for image, label in zip(pixels, names, strict=True))
+
+    write(images, labels)
+    expected = found()
+    write(images.iloc[order], labels.iloc[order])
+    assert found() == expected
+
+    write(images, labels.iloc[order])
+    assert f"the label of the row {order[0]}, but data.csv has the row 0" in refused(tmp_path)
+    write(images, labels.iloc[order].sort_values(name))
+    assert found() == expected
+
+
+def test_columns_that_are_images_are_asked_about(tmp_path):
+    """By the number of rows, 8 x 8: no shape of 40 values would make images of them."""
+    np.save(tmp_path / "images.npy", PIXELS.T)
+    assert "in 64 rows, turn it: images.T." in refused(tmp_path)
+
+    (tmp_path / "images.npy").unlink()
+    (tmp_path / "images.csv").write_text(text(PIXELS.T))
+    message = refused(tmp_path)
+    assert "If each column is an image, of 8 x 8 x 1 in 64 rows, set --reading.rows" in message
+    made = inspected(ingested(tmp_path, {}, {"rows": "pixels"}))
+    assert (made["shape"], made["read"]) == ([8, 8, 1], {"data": len(PIXELS)})
 
 
 def test_train_and_test_must_have_one_shape(tmp_path):
