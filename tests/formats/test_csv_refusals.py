@@ -113,7 +113,7 @@ def test_numbers_of_two_kinds_in_one_file_are_refused(tmp_path, form, wrong, mes
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ('"9,766"', r"a mark between its thousands\? Write it without: 9766\."),
+        ('"9,766"', r"a thousands separator\? Write it without: 9766\."),
         ('"0,149"', r"a decimal comma\? Write it with a point, 0\.149, and all others"),
         ("'149'", r"in single quotes. Remove them from the file: sed -i \"s/'//g\" FILE"),
     ],

@@ -97,7 +97,7 @@ def test_tables_are_found_in_folders_that_are_named_for_them(tmp_path):
                                  "test_data": twice / "t10k-images.idx3-ubyte"}  # fmt: skip
 
     (twice / "train-images.idx3-ubyte").write_text("something else")
-    with pytest.raises(DataError, match="both there"):
+    with pytest.raises(DataError, match="both exist"):
         find_files(twice)
 
 

@@ -186,7 +186,7 @@ def test_changed_files_are_refused_or_read_as_others_read_them(good):
     """Never a traceback, and never other pixels than a plain reader finds in the same file."""
     found = outcomes(good, FORMS, 150, derandomize=True)
 
-    assert min(found["refused"], found["compared"]) >= 10
+    assert min(found["refused"], found["compared"]) >= 5
 
 
 @pytest.mark.slow
