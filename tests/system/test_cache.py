@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,9 @@ def update_matplotlib(project: Project) -> None:
     """Make the installed matplotlib report version 99."""
     site = project.folder / "site"
     (site / "matplotlib-99.dist-info").mkdir(parents=True)
-    text = "Metadata-Version: 2.1\nName: matplotlib\nVersion: 99\n"
+    installed = distribution("matplotlib")
+    text = str(installed.read_text("METADATA")).replace(f"Version: {installed.version}",
+                                                        "Version: 99")  # fmt: skip
     (site / "matplotlib-99.dist-info" / "METADATA").write_text(text)
     project.environment = {**project.environment, "PYTHONPATH": str(site)}
 
