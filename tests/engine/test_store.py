@@ -523,7 +523,7 @@ def test_a_file_over_the_users_limit_is_named(store, inputs):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
     try:
-        with pytest.raises(FileLimitError, match=r"too large.*ulimit -f"):
+        with pytest.raises(FileLimitError, match=r"exceeds.*ulimit -f"):
             FILLS.compute(store, {"megabytes": 2, "checked": False})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
