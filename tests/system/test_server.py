@@ -151,7 +151,8 @@ def test_the_pages_speak_to_their_server_alone(served):
     """They advertise nothing, may connect nowhere else, and links lead to those with drawings."""
     root = f"http://127.0.0.1:{served.port}"
     settings = httpx.get(f"{root}/api/admin/settings", trust_env=False).json()["server"]
-    pages = [httpx.get(f"{root}/{name}/", trust_env=False).text for name in ("v2", "flows")]
+    browser = httpx.Client(headers={"Accept": "text/html"}, trust_env=False)
+    pages = [browser.get(f"{root}/{name}").text for name in ("v2/", "v2/dashboard", "flows")]
     link = served.project.folder / "link"
     run = served.prefect("deployment", "run", "retrain/nightly")
     served.environment["PREFECT_UI_URL"] = f"{root}/v2"
