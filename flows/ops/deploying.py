@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -62,10 +63,12 @@ def register(url: str, environment: Mapping[str, str]) -> list[str]:
         notify_about_dead_runs(os.environ.get(WEBHOOK))
         before = _known(client, config)
         adapt_schedules(config, before)
+        began = datetime.now(UTC)
         _deploy(url, config, environment)
         for deployment_id, schedule_id in dropped(config, _known(client, config)):
             client.delete_deployment_schedule(deployment_id, schedule_id)
         after = _known(client, config)
+        _schedule_runs(client, after, began)
         return [*_report(before, after), *_strangers(client, after)]
 
 
@@ -107,6 +110,23 @@ def _deploy(url: str, config: Mapping[str, Any], environment: Mapping[str, str])
             problem=f"The server at {url} refused the deployments:\n{done.stdout}{done.stderr}",
             advice="Fix prefect.yaml and run `make deploy`.",
         )
+
+
+def _schedule_runs(client: SyncPrefectClient, deployments: Deployments, since: datetime) -> None:
+    """Schedule the runs that are due from a time on.
+
+    A deploy removes all runs to come, and the server schedules others only from the time on at
+    which it notices, seconds later: what is due between is lost. A run that is there already is not
+    made again, since the server knows it by its schedule and time; but schedules without a slug are
+    others after each deploy.
+    """
+    for deployment in deployments.values():
+        schedules = deployment.schedules
+        if any(one.active for one in schedules) and all(one.slug for one in schedules):
+            client.request(
+                "POST", "/deployments/{id}/schedule", path_params={"id": deployment.id},
+                json={"start_time": since.isoformat()},
+            ).raise_for_status()  # fmt: skip
 
 
 def _report(before: Deployments, after: Deployments) -> Iterator[str]:

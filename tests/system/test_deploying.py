@@ -1,12 +1,15 @@
 """Deploys: what they say, and which schedules are on and off afterwards. With a real server."""
 
+import itertools
 import json
 import re
 import shutil
 import subprocess
 import sys
 import time
+from datetime import datetime
 
+import httpx
 import pytest
 
 from tests.support import HOME, Served
@@ -68,6 +71,27 @@ def test_on_and_off_survive_deploys_and_restarts(served, written):
         assert list(found) == ["nightly"]
         assert found["nightly"]["active"] is active
         assert found["nightly"]["schedule"]["interval"] == 86403
+
+
+@pytest.mark.long
+def test_no_run_is_lost_that_is_due_during_a_deploy(served, written):
+    """Prefect removes all runs to come, and schedules others seconds later."""
+    written.write_text(re.sub(r"interval: \d+", "interval: 2", written.read_text()))
+    deployed(served)
+    switch(served, "resume")
+    for _ in range(2):
+        deployed(served)
+    switch(served, "pause")
+
+    api = httpx.Client(base_url=f"http://127.0.0.1:{served.port}/api/", trust_env=False)
+    ours = {"deployments": {"name": {"any_": ["nightly"]}}, "sort": "EXPECTED_START_TIME_ASC"}
+    runs = api.post("flow_runs/filter", json=ours).json()
+    for run in runs:  # none of them is to run
+        api.delete(f"flow_runs/{run['id']}")
+    due = [round(datetime.fromisoformat(run["expected_start_time"]).timestamp()) for run in runs
+           if run["auto_scheduled"]]  # fmt: skip
+    assert len(due) >= 4
+    assert {later - earlier for earlier, later in itertools.pairwise(due)} == {2}
 
 
 @pytest.mark.long
