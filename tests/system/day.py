@@ -31,7 +31,7 @@ OF_KILLS = (
     r"Crash detected! Execution was aborted",
     r"Crashed\('Execution was aborted",
     r"ended as Crashed",
-    r"Process (?:for flow run .* )?exited with status code: -?\d+",
+    r"[Pp]rocess (?:for flow run .* )?exited with status code:? -?\d+",
     r"Reported flow run .* as crashed",
     r"ConnectError|ConnectTimeout|ReadError|RemoteProtocolError|All connection attempts failed",
     r"Service 'EventsWorker' failed to process item",
