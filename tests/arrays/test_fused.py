@@ -1,5 +1,7 @@
 """The fused form of a network: it computes what Keras computes, at a lower cost."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from autoencoders.models.residual import build_residual
 from autoencoders.models.upsampling import fold_kernel
 from autoencoders.settings import ResidualSettings
 
+CPUINFO = Path("/proc/cpuinfo")
+AVX512 = not CPUINFO.exists() or "avx512f" in CPUINFO.read_text()
 SMALL = ResidualSettings(width=8, inner_width=12, mixing=True)
 
 
@@ -42,6 +46,18 @@ def outputs_and_gradients(network, function, images):
     return outputs.numpy(), [gradient.numpy() for gradient in gradients]
 
 
+def gradients_in_float64(network, images):
+    """Return the gradients of the same network with weights and arithmetic in float64."""
+    config = network.get_config()
+    for layer in config["layers"]:
+        layer["config"]["dtype"] = "float64"
+    exact = type(network).from_config(config)
+    exact.set_weights(network.get_weights())
+    return outputs_and_gradients(
+        exact, lambda x: exact(x, training=True), images.astype(np.float64)
+    )[1]  # fmt: skip
+
+
 def distance(found, expected):
     """Relative distance of two arrays, as vectors."""
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
@@ -63,17 +79,19 @@ def distance(found, expected):
 def test_in_float32_it_is_the_same_function(shape, count):
     """Outputs and the gradients of all weights, to 1e-5: Keras's own layers are the measure.
 
-    Among millions of values rounding takes a few across the kink of a ReLU, in either form (each is
-    up to 1.4e-4 from the gradient in float64 on some processors).
+    Among millions of values rounding takes a few across the kink of a ReLU, in either form. Where
+    that takes Keras itself further from the gradient in float64, ours may be as far twice over.
     """
     network = made(shape)
     images = np.random.default_rng(0).random((count, *shape), dtype=np.float32)
     theirs = outputs_and_gradients(network, lambda x: network(x, training=True), images)
     ours = outputs_and_gradients(network, fused_form(network, "float32"), images)
+    exact = gradients_in_float64(network, images)
+    bound = max(1e-5, 2 * max(map(distance, theirs[1], exact)))
 
     assert distance(ours[0], theirs[0]) < 1e-6
-    for found, expected in zip(ours[1], theirs[1], strict=True):
-        assert distance(found, expected) < (1e-5 if count < 100 else 1e-4)
+    for found, expected in zip(ours[1], exact, strict=True):
+        assert distance(found, expected) < bound
 
 
 @pytest.mark.parametrize(
@@ -99,8 +117,11 @@ def test_a_residual_network_in_float32_is_the_same_function(shape, count, sizes,
 
 
 def test_a_residual_network_in_bfloat16_learns_in_the_same_direction():
-    """Its outputs are float32; its gradients are off by a few percent, or by 13 % where a processor
-    without AVX-512 sums a product of few channels in bfloat16."""
+    """Its outputs are float32; its gradients are off by a few percent.
+
+    Known and open: without AVX-512, where no run takes bfloat16 by itself, the kernel of `up` is
+    off by 12 % (Keras's own by 3 %), though the biases of Keras are off by up to 64 %.
+    """
     network = made((28, 28, 1), SMALL)
     images = np.random.default_rng(0).random((16, 28, 28, 1), dtype=np.float32)
     theirs = outputs_and_gradients(network, lambda x: network(x, training=True), images)
@@ -109,8 +130,10 @@ def test_a_residual_network_in_bfloat16_learns_in_the_same_direction():
     assert ours[0].dtype == np.float32
     assert len(np.unique(ours[0])) > 0.5 * ours[0].size  # bfloat16 has 128 values from 0.5 to 1
     assert distance(ours[0], theirs[0]) < 0.01
-    for found, expected in zip(ours[1], theirs[1], strict=True):
-        assert distance(found, expected) < 0.2
+    names = [variable.path for variable in network.trainable_variables]
+    for name, found, expected in zip(names, ours[1], theirs[1], strict=True):
+        known = name == "up/kernel" and not AVX512
+        assert distance(found, expected) < (0.13 if known else 0.1), name
 
 
 def test_a_residual_network_convolves_at_half_of_the_resolution():
