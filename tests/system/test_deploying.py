@@ -9,8 +9,9 @@ import sys
 import time
 from datetime import datetime
 
-import httpx
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.support import HOME, Served
 
@@ -83,11 +84,12 @@ def test_no_run_is_lost_that_is_due_during_a_deploy(served, written):
         deployed(served)
     switch(served, "pause")
 
-    api = httpx.Client(base_url=f"http://127.0.0.1:{served.port}/api/", trust_env=False)
     ours = {"deployments": {"name": {"any_": ["nightly"]}}, "sort": "EXPECTED_START_TIME_ASC"}
-    runs = api.post("flow_runs/filter", json=ours).json()
-    for run in runs:  # none of them is to run
-        api.delete(f"flow_runs/{run['id']}")
+    address = {PREFECT_API_URL: served.environment["PREFECT_API_URL"]}
+    with temporary_settings(address), get_client(sync_client=True) as client:
+        runs = client.request("POST", "/flow_runs/filter", json=ours).json()
+        for run in runs:  # none of them is to run; a busy SQLite refuses now and then: it retries
+            client.request("DELETE", "/flow_runs/{id}", path_params={"id": run["id"]})
     due = [round(datetime.fromisoformat(run["expected_start_time"]).timestamp()) for run in runs
            if run["auto_scheduled"]]  # fmt: skip
     assert len(due) >= 4
