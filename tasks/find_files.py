@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.formats.errors import DataError
+from tasks.formats.shards import are_shards, roles_of_shards
 
 WORDS = {
     "train": {"train", "training", "trn", "tra", "tr"},
@@ -48,10 +49,12 @@ def find_files(path: Path) -> dict[str, Path]:
     Returns:
         Paths by role. Of two sets `train_data` and `test_data`, where they are there also
         `train_labels`, `test_labels`, `train_noisy` and `test_noisy`; of one set that is yet to be
-        split `data`, `labels` and `noisy`. A folder of pictures is one path.
+        split `data`, `labels` and `noisy`. A folder of pictures is one path. The files of a table
+        that is sharded are `train_data`, `train_data-00001` and on.
 
     Raises:
-        DataError: If there is nothing, something is missing, or a role is there twice.
+        DataError: If there is nothing, something is missing, or a role is there twice without
+            being one table.
     """
     if path.is_file():
         return {"data": path}
@@ -68,11 +71,15 @@ def find_files(path: Path) -> dict[str, Path]:
     if not roles.keys() & {"train_data", "test_data"} and (classes := _class_folders(path)):
         return _beside_classes(path, roles, classes)
     _require_one_each(path, roles)
-    found = {role: paths[0] for role, paths in roles.items()}
+    found: dict[str, Path] = {}
+    for role, paths in roles.items():
+        found |= roles_of_shards(role, paths)
     if "train_data" in found and "test_data" in found:
         return {role: one for role, one in found.items() if role.startswith(("train_", "test_"))}
     if "data" in found and "train_data" not in found and "test_data" not in found:
-        return {role: one for role, one in found.items() if role in ("data", "labels", "noisy")}
+        return {
+            role: one for role, one in found.items() if not role.startswith(("train_", "test_"))
+        }
     raise _missing(path, found)
 
 
@@ -163,7 +170,7 @@ def _are_copies(one: Path, other: Path) -> bool:
 
 
 def _require_one_each(folder: Path, roles: dict[str, list[Path]]) -> None:
-    twice = [paths for paths in roles.values() if len(paths) > 1]
+    twice = [paths for paths in roles.values() if not are_shards(paths) and len(paths) > 1]
     if not twice:
         return
     names = "; ".join(" and ".join(str(one.relative_to(folder)) for one in paths[:MOST_LISTED])

@@ -161,6 +161,25 @@ def parquet(folder: Path) -> Path:
     return folder
 
 
+def shards(folder: Path) -> Path:
+    """Write tables of encoded pictures, of which the train images fill three, as the Hugging Face
+    hub has them."""
+    for split, (pixels, labels) in SPLITS.items():
+        parts = 3 if split == "train" else 1
+        cells = [{"bytes": png(image), "path": None} for image in pixels]
+        for part, rows in enumerate(np.array_split(np.arange(len(pixels)), parts)):
+            table = pa.table({"image": [cells[row] for row in rows], "label": labels[rows]})
+            pq.write_table(table, folder / f"{split}-{part:05}-of-{parts:05}.parquet")
+    return folder
+
+
+def png(image: np.ndarray) -> bytes:
+    """Return an image, flattened, as a PNG."""
+    file = io.BytesIO()
+    Image.fromarray(image.reshape(SIDE, SIDE)).save(file, "PNG")
+    return file.getvalue()
+
+
 def arff(folder: Path) -> Path:
     """Write a file of Weka per split, as OpenML spreads MNIST."""
     names = "".join(f"@ATTRIBUTE pixel{i} REAL\n" for i in range(SIDE * SIDE))
@@ -234,6 +253,7 @@ FORMS = (
     Form("floats from -1 to 1", scaled(lambda one: (one / 127.5 - 1).round(6))),
     Form("floats from -0.5 to 0.5", scaled(lambda one: (one / 255 - 0.5).round(6))),
     Form("bytes with a sign, -128 to 127 (int8)", scaled(lambda one: one.astype(np.int8))),
+    Form("percentages", scaled(lambda one: (one / 2.55).round(2))),
     Form("16 bits, 0 to 65,535", scaled(lambda one: one.astype(int) * 257)),
     Form("label first, a header of names (mnist_train.csv)",
          lambda folder: tables(folder, with_names, "mnist_{}.csv")),
@@ -250,6 +270,7 @@ FORMS = (
     Form("one .npz (Keras's mnist.npz)", npz),
     Form("a .npy per file, floats", npy),
     Form("Parquet, a column per pixel", parquet),
+    Form("Parquet in several files, PNG inside (Hugging Face)", shards),
     Form("ARFF (OpenML's mnist_784)", arff),
     Form("PNG in a folder per class, in train and test", pictures),
 )  # fmt: skip

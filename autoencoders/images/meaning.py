@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from autoencoders.errors import PipelineError
 from autoencoders.images.layout import along_rows, by_pixel, find_order
-from autoencoders.images.ranges import STANDARDISED, Range, find_range, is_standardised, to_bytes
+from autoencoders.images.ranges import (
+    STANDARDISED,
+    Range,
+    find_range,
+    has_thousands,
+    is_standardised,
+    to_bytes,
+)
 from autoencoders.images.shape import SMALLEST, Shape, Sides, candidates, find_shape
 from autoencoders.images.survey import Traits
 
@@ -173,15 +180,26 @@ def _range(shape: Shape, values: Traits, sample: Values, given: Given) -> tuple[
         return Range(f"{black:g} is black, {white:g} is white", black, white), f"as set; {span}"
     found = find_range(values, sample, shape)
     if found is None:
-        raise PipelineError(
-            f"the {span}, which is not a usual range for images (0 to 255, 0 to 1, 0 to 16, "
-            "-1 to 1, -0.5 to 0.5, 16 bits, or standardised).",
-            "Say which values mean black and white, for these ones --image.black "
-            f"{values.smallest:.6g} --image.white {values.largest:.6g}.",
-        )
+        raise _unknown_range(span, values, sample)
     if is_standardised(values) and found.name.startswith(STANDARDISED):
         return found, f"{span}, mean {values.mean:.2f}, spread {values.spread:.2f}"
     return found, span + kind
+
+
+def _unknown_range(span: str, values: Traits, sample: Values) -> PipelineError:
+    options = f"--image.black {values.smallest:.6g} --image.white {values.largest:.6g}"
+    if has_thousands(values, sample):
+        return PipelineError(
+            f"the {span}, and those with a dot are small, with three digits after it: these dots "
+            "seem to separate thousands, as in 1.028 for 1,028. Expected numbers without.",
+            "Remove the dots, in Python for each file: path.write_text(path.read_text()"
+            f".replace('.', '')); or if they are decimal points, set {options}.",
+        )
+    return PipelineError(
+        f"the {span}, which is not a usual range for images (0 to 255, 0 to 1, 0 to 16, "
+        "-1 to 1, -0.5 to 0.5, 0 to 100, 16 bits, or standardised).",
+        f"Say which values mean black and white, for these ones {options}.",
+    )
 
 
 def _spelt(shape: Shape) -> str:

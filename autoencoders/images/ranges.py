@@ -73,6 +73,11 @@ def _rule(name: str, black: float, white: float, whole: bool, above: float = -np
     return Rule(one, fits)
 
 
+def _are_percent(values: Traits) -> bool:
+    """Return whether 100 is white: fractions that reach exactly that are no dark bytes."""
+    return not values.whole and values.smallest >= 0 and abs(values.largest - 100) < 1e-4
+
+
 RULES = (
     _rule("black and white, 0 and 1", 0, 1, whole=True),
     _rule("levels from 0 to 16", 0, 16, whole=True),
@@ -85,6 +90,7 @@ RULES = (
     _rule("0 to 1", 0, 1, whole=False),
     _rule("-0.5 to 0.5", -0.5, 0.5, whole=False),
     _rule("-1 to 1", -1, 1, whole=False),
+    Rule(Range("percent, 0 to 100", 0, 100), _are_percent),
     _rule("0 to 255, not whole", 0, 255, whole=False, above=16),
 )
 """The first that fits decides. Whole numbers come first: of 0 and 1 alone nobody could say that
@@ -122,6 +128,17 @@ def _wrapped(sample: NDArray[np.generic], shape: Shape) -> bool:
         return bool(wrapped > shifted)
     whole = sample.astype(np.int64)  # photographs are smooth, but not where a byte has wrapped
     return roughness(whole & 255, shape) < roughness(whole + 128, shape)
+
+
+def has_thousands(values: Traits, sample: NDArray[np.generic]) -> bool:
+    """Return whether dots separate thousands, as in 1.028 beside 771: three digits follow each, and
+    what has one is small, while whole values pass those of bytes."""
+    whole = sample == np.rint(sample)
+    if whole.all() or values.smallest < 0 or not 255 < values.largest < 1000:
+        return False
+    dotted = sample[~whole].astype(np.float64)
+    thousands = 1000 * dotted
+    return bool(dotted.max() < 66 and np.allclose(thousands, np.rint(thousands), rtol=0, atol=1e-2))
 
 
 def is_standardised(values: Traits) -> bool:

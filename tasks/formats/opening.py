@@ -13,11 +13,12 @@ from tasks.formats.csv_labels import csv_labels
 from tasks.formats.errors import DataError
 from tasks.formats.foreign import refuse_foreign, refuse_office
 from tasks.formats.idx import idx_labels, is_idx, read_idx
-from tasks.formats.image_file import ImageFile, LabelFile
+from tasks.formats.image_file import ImageFile, LabelFile, Opened
 from tasks.formats.image_set import ImageSet
 from tasks.formats.parquet import MAGIC as PARQUET
 from tasks.formats.parquet import read_parquet
 from tasks.formats.pictures import read_pictures
+from tasks.formats.shards import joined, shards_of
 
 if TYPE_CHECKING:
     from autoencoders.settings import ImageSettings, ReadingSettings
@@ -43,15 +44,19 @@ def open_sets(
         DataError: If a file is none of images, or of labels.
     """
     if "data" not in files:
-        return {
-            split: _opened(files, f"{split}_", _only(files[f"{split}_data"], reading, image),
-                           reading, image)
-            for split in ("train", "test")
-        }  # fmt: skip
-    found = open_images(files["data"], reading, image)
-    if len(found) == 1:
-        return {"data": _opened(files, "", next(iter(found.values())), reading, image)}
-    return {split: ImageSet(files["data"], images) for split, images in found.items()}
+        return {split: _opened(files, f"{split}_", reading, image) for split in ("train", "test")}
+    if len(shards_of("data", files)) == 1:
+        found = open_images(files["data"], reading, image)
+        if len(found) > 1:
+            return {split: ImageSet(files["data"], images) for split, images in found.items()}
+    return {"data": _opened(files, "", reading, image)}
+
+
+def _table(
+    role: str, files: Mapping[str, Path], reading: "ReadingSettings", image: "ImageSettings"
+) -> Opened:
+    """Open the files of a role, which are one set of images."""
+    return joined([Opened(path, _only(path, reading, image)) for path in shards_of(role, files)])
 
 
 def _only(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> ImageFile:
@@ -65,20 +70,18 @@ def _only(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> Ima
 
 
 def _opened(
-    files: Mapping[str, Path],
-    split: str,
-    images: ImageFile,
-    reading: "ReadingSettings",
-    image: "ImageSettings",
+    files: Mapping[str, Path], split: str, reading: "ReadingSettings", image: "ImageSettings"
 ) -> ImageSet:
     """Join the images of a split with its labels and noisy twins."""
-    path = files[f"{split}data"]
-    labels_path, noisy_path = files.get(f"{split}labels"), files.get(f"{split}noisy")
+    path, images = _table(f"{split}data", files, reading, image)
+    labels_path = files.get(f"{split}labels")
     labels = None if labels_path is None else open_labels(labels_path, reading, images.count)
     if labels is not None:
         _check_order(path, images, labels_path, labels)
-    noisy = None if noisy_path is None else _only(noisy_path, reading, image)
-    if noisy is not None and images.names and noisy.names and noisy.names != images.names:
+    if f"{split}noisy" not in files:
+        return ImageSet(path, images, labels_path, labels)
+    noisy_path, noisy = _table(f"{split}noisy", files, reading, image)
+    if images.names and noisy.names and noisy.names != images.names:
         other = next(
             (one for one in noisy.names if one not in set(images.names)),
             next((one for one in images.names if one not in set(noisy.names)), ""),

@@ -120,14 +120,16 @@ def _one_per_pixel(
         names.remove(label)
         why = "its name or its type says so, or the others alone have the values of an image"
         decisions.append((f"labels in the column {label}", why, "--reading.label none"))
-    wrong = [name for name in names if not is_number(schema.field(name).type)]
-    if wrong or not names:
-        kinds = [f"{name} ({schema.field(name).type})" for name in wrong]
+    if others := [name for name in names if not is_number(schema.field(name).type)]:
+        if label is None and reading.label == "auto":
+            raise _no_numbers(path, schema, others)
+        names = [name for name in names if name not in others]
+        decisions.append((f"left out: {listed(others)}", "no numbers, so no pixels", ""))
+    if not names:
         raise DataError(
-            f"{path}: expected columns of numbers, one per pixel, or one column of images; "
-            f"{listed(kinds) if kinds else 'none'} cannot be pixels.",
-            "Remove what is neither image nor label: pd.read_parquet(FILE, columns=[...])"
-            ".to_parquet(FILE).",
+            f"{path}: expected columns of numbers, one per pixel, or one column of images; there "
+            "are none.",
+            "Give the file of the images.",
         )
     if find_shape(len(names), image) is None:
         refuse_gaps(path, names)
@@ -135,6 +137,15 @@ def _one_per_pixel(
         decisions.append(ordered(names))
         names = [names[at] for at in order]
     return Columns(tuple(names), False, label, tuple(decisions))
+
+
+def _no_numbers(path: Path, schema: pa.Schema, others: list[str]) -> DataError:
+    kinds = listed([f"{name} ({schema.field(name).type})" for name in others])
+    return DataError(
+        f"{path}: expected columns of numbers, one per pixel, and at most one of labels; {kinds} "
+        "cannot be pixels, and none of them is called label.",
+        "Rename the column of the labels to label; or use none of them: --reading.label none.",
+    )
 
 
 def _label(

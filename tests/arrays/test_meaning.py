@@ -58,6 +58,8 @@ def assert_read_as(values, name, expected=IMAGES, error=0.01):
         (IMAGES.astype(np.int64), "bytes"),
         (IMAGES.astype(np.float32), "bytes"),
         (IMAGES + 1e-9, "0 to 255, not whole"),
+        (IMAGES / 2.55, "percent, 0 to 100"),
+        ((IMAGES / 2.55).astype(np.float32), "percent, 0 to 100"),
         ((IMAGES / 255).astype(np.float32), "0 to 1"),
         (IMAGES / 255 - 0.5, "-0.5 to 0.5"),
         ((IMAGES / 127.5 - 1).astype(np.float16).astype(np.float32), "-1 to 1"),
@@ -67,7 +69,8 @@ def assert_read_as(values, name, expected=IMAGES, error=0.01):
         (IMAGES.astype(np.uint16) * 257, "16 bits"),
         ((IMAGES - IMAGES.mean()) / IMAGES.std(), "standardised"),
     ],
-    ids=["uint8", "int64", "whole floats", "nearly whole floats", "0 to 1", "half", "-1 to 1",
+    ids=["uint8", "int64", "whole floats", "nearly whole floats", "percent",
+         "percent, float32", "0 to 1", "half", "-1 to 1",
          "a little above 1", "int8, shifted", "int8, wrapped", "16 bits", "standardised"],
 )  # fmt: skip
 def test_any_range_leads_back_to_the_bytes(values, name):

@@ -165,7 +165,7 @@ def test_sparse_rows_are_refused_in_words(path):
         ("@relation a\n@attribute x date\n@data\n", "holds date values"),
         ("@relation a\n@attribute x\n@data\n", "row 2: expected `@attribute NAME TYPE`"),
         ("@relation a\nx,y\n@data\n", "row 2: expected `@attribute NAME TYPE`"),
-        ("@relation a\n@data\n1,2\n", "none cannot be pixels"),
+        ("@relation a\n@data\n1,2\n", "there are none"),
     ],
 )
 def test_a_header_that_fits_no_images_is_refused(path, text, message):

@@ -254,16 +254,34 @@ def test_lists_of_different_lengths_are_refused(path, change):
         pixels_of(read(path))
 
 
-def test_columns_that_are_no_pixels_are_named(path):
-    """Without them it works, by the line in the message."""
-    table = pd.DataFrame(ROWS).rename(columns=str).assign(label=LABELS, file="a.png", place="b")
+def test_columns_of_text_are_left_out_beside_a_label(path):
+    """They cannot be pixels; a decision says which ones."""
+    table = pd.DataFrame(ROWS).rename(columns=str).assign(file="a.png", label=LABELS, place="b")
+    table.to_parquet(path)
+    found = read(path)
+    pixels, labels = pixels_of(found)
+
+    assert np.array_equal(pixels, ROWS)
+    assert np.array_equal(labels, LABELS)
+    assert "left out: file, place" in [what for what, _, _ in found.decisions]
+
+
+def test_the_label_among_columns_of_text_is_asked_for(path):
+    """Both answers in the message work."""
+    table = pd.DataFrame(ROWS).rename(columns=str).assign(file="a.png", place=LABELS.astype(str))
     table.to_parquet(path)
 
     with pytest.raises(DataError, match=r"file \(.*string\), place \(.*string\) cannot") as caught:
         read(path)
-    assert "pd.read_parquet(FILE, columns=[...]).to_parquet(FILE)" in caught.value.advice
-    pd.read_parquet(path, columns=[*map(str, range(64)), "label"]).to_parquet(path)
-    assert np.array_equal(pixels_of(read(path))[0], ROWS)
+    assert "Rename the column of the labels to label" in caught.value.advice
+    assert "--reading.label none" in caught.value.advice
+    pixels, labels = pixels_of(read(path, label="none"))
+    assert np.array_equal(pixels, ROWS)
+    assert labels is None
+    pd.read_parquet(path).rename(columns={"place": "label"}).to_parquet(path)
+    pixels, labels = pixels_of(read(path))
+    assert np.array_equal(pixels, ROWS)
+    assert np.array_equal(labels, LABELS)
 
 
 def test_two_columns_of_images_are_asked_about(path):

@@ -101,6 +101,29 @@ def test_tables_are_found_in_folders_that_are_named_for_them(tmp_path):
         find_files(twice)
 
 
+def test_files_that_are_counted_are_one_table(tmp_path):
+    """All of them, or none: with a part missing the others would be taken for all images."""
+    names = [f"train-0000{number}-of-00003.parquet" for number in range(3)]
+    folder = folder_of(tmp_path / "data", *names, "test-00000-of-00001.parquet")
+
+    train = {role: path.name for role, path in find_files(folder).items() if "train" in role}
+    assert train == dict(zip(
+        ("train_data", "train_data-00001", "train_data-00002"), names, strict=True
+    ))  # fmt: skip
+
+    (folder / names[1]).unlink()
+    with pytest.raises(DataError, match=f"{names[1]} is missing") as caught:
+        find_files(folder)
+    assert "the first file to train-00000-of-00002.parquet" in caught.value.advice
+    (folder / names[0]).rename(folder / "train-00000-of-00002.parquet")
+    (folder / names[2]).rename(folder / "train-00001-of-00002.parquet")
+    assert len(find_files(folder)) == 3
+
+    folder_of(folder, "train-00000-of-00009.parquet")
+    with pytest.raises(DataError, match="all exist"):
+        find_files(folder)
+
+
 def test_what_comes_along_does_not_hide_the_one_folder(tmp_path):
     """A README beside the folder of the images."""
     folder = folder_of(tmp_path, "README.md", "data/train.csv", "data/test.csv")

@@ -288,6 +288,21 @@ def test_a_range_that_nobody_knows_is_asked_for(tmp_path, values, message):
     assert np.abs(content(found / "train.parquet")[0].astype(int) - PIXELS).max() <= 1
 
 
+def test_dots_between_thousands_are_told_from_decimal_points(tmp_path):
+    """The step in the message leads to the right pixels, which --image.white would not."""
+    folder = scaled(lambda one: one.astype(int) * 257)(tmp_path)
+    for path in folder.glob("*_data.csv"):
+        text = path.read_text()
+        path.write_text(re.sub(r"\b(\d{1,2})(\d{3})\b", r"\1.\2", text))
+    found = refused(folder)
+    assert "1.028 for 1,028" in found
+    assert "path.write_text(path.read_text().replace('.', ''))" in found
+
+    for path in folder.glob("*_data.csv"):
+        path.write_text(path.read_text().replace(".", ""))
+    assert np.array_equal(content(ingested(folder) / "train.parquet")[0], PIXELS)
+
+
 def standardised(pixels):
     return (pixels - pixels.mean()) / pixels.std()
 
