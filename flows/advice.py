@@ -38,7 +38,8 @@ COMMANDS: dict[type[Exception], str] = {
     ),
     AliasDamagedError: (
         "Put the file back from a copy, or say which run is the champion: `autoencoders rollback "
-        "--to RUN`."
+        "--to RUN`; if no other decision is there, remove it, and the next retraining promotes a "
+        "first champion."
     ),
     NoTargetError: ANOTHER_CHAMPION,
     TargetDamagedError: ANOTHER_CHAMPION,

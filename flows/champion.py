@@ -128,6 +128,9 @@ def _former(alias: Alias, name: str) -> Target:
         raise PipelineError(
             f"{name}: {'no run' if not found else 'more than one run'} of this name was ever the "
             "champion.",
-            f"There are: {', '.join(targets) or 'none'}.",
+            f"There are: {', '.join(targets)}."
+            if targets
+            else "There is none; a first one is promoted by `autoencoders retrain`, once decisions "
+            f"that are damaged, if there are any, are removed from {alias.folder}.",
         )
     return targets[found[0]]

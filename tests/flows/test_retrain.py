@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from autoencoders.errors import PipelineError
 from autoencoders.retraining import RetrainingSettings, least_gain
 from autoencoders.settings import PRESETS
 from flows import cli
@@ -117,6 +118,24 @@ def test_after_a_damaged_decision_a_rollback_makes_the_nights_go_on(again, capsy
     assert json.loads(capsys.readouterr().out)["run"] == run
     with pytest.raises(Exception, match="no earlier champion"):
         roll_back(alias.store, None)
+
+
+def test_without_its_only_decision_a_store_begins_anew(again):
+    """As the message says, whatever was asked for."""
+    data, artifacts = again
+    alias = Alias(Store(artifacts), CHAMPION)
+    run = alias.current().target.run
+    path = alias.folder / "00000001.json"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(AliasDamagedError, match="if no other decision is there, remove it"):
+        retrain(data, "quick", settings(), artifacts)
+    with pytest.raises(PipelineError, match=f"removed from {alias.folder}"):
+        roll_back(alias.store, run)
+    path.unlink()
+
+    assert retrain(data, "quick", settings(), artifacts).event == "promoted"
+    assert alias.current().number == 1
 
 
 def test_what_was_decided_about_before_is_nothing_new(again):
