@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autoencoders.errors import PipelineError
 from flows.ops.registry import keep_up, registry_of_machine
+from flows.ops.worker import end_with_worker
 from tasks.engine.limits import Limit
 from tasks.engine.runs import Operations
 
@@ -20,11 +21,12 @@ KEEP_RUNS = "AUTOENCODERS_KEEP_RUNS"
 
 
 def operations() -> Operations:
-    """Return how runs behave on this machine.
+    """Return how runs behave on this machine; one that a worker has started ends with it.
 
     Raises:
         PipelineError: If a variable has a value that it cannot have.
     """
+    end_with_worker()
     slots, folder = _positive(TRAININGS) or 1, _folder(SLOTS)
     training = Limit(
         slots,

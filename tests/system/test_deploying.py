@@ -143,7 +143,7 @@ def test_a_schedule_made_on_the_server_stays(served, written):
 
 def test_a_deploy_says_at_once_what_it_does_and_in_the_end_what_it_did(served, written):
     """Which deployments were created, changed, or neither; and where."""
-    written.write_text(written.read_text().replace("name: quick", "name: fast"))
+    written.write_text(written.read_text().replace("name: quick", "name: mine"))
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.ops.server", "deploy"], cwd=served.project.folder,
         env=served.environment, stdout=subprocess.PIPE, text=True,
@@ -157,11 +157,11 @@ def test_a_deploy_says_at_once_what_it_does_and_in_the_end_what_it_did(served, w
     assert first == "Registering the deployments of prefect.yaml ...\n"
     assert early < took / 3, "before Prefect is imported"
     assert "full/reference: unchanged\n" in rest
-    assert "full/fast: created\n" in rest
+    assert "full/mine: created\n" in rest
     assert "full/quick: not in prefect.yaml, left as it is" in rest
     assert "prefect deployment delete full/quick" in rest
     assert rest.endswith(f"Done, at http://127.0.0.1:{served.port}/api.\n")
-    assert served.prefect("deployment", "delete", "full/fast").returncode == 0
+    assert served.prefect("deployment", "delete", "full/mine").returncode == 0
 
 
 @pytest.mark.long
