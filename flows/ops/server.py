@@ -47,6 +47,11 @@ ENVIRONMENT = {
     # Else `prefect deployment run --watch` shows states alone: not why a run has failed
     "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
     "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",
+    # In memory, a server that is restarted would forget whose turn it is, and cancel a run that
+    # was just starting
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+        "prefect.server.concurrency.lease_storage.filesystem"
+    ),
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     # Fewer, larger writes: SQLite refuses a transaction that has read what another one has since
     # changed ("database is locked"), however long it is willing to wait

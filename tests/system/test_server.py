@@ -275,6 +275,25 @@ def test_a_run_outlives_its_server(served, straight, tmp_path, away):
 
 
 @pytest.mark.slow
+def test_a_run_that_is_just_starting_outlives_its_server(served, tmp_path):
+    """It keeps its turn among the runs of its deployment, without which Prefect cancels it."""
+    before = len(served.output())
+    done = served.prefect("deployment", "run", "retrain/nightly", "-p", f"artifacts={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    served.wait(lambda: "deployment steps completed" in served.output()[before:], 60)
+    below = descendants(served.process.pid).items()
+    [run] = [number for number, command in below if "prefect.engine" in command]
+    os.kill(run, signal.SIGSTOP)  # until the server is back, so that it always comes in time
+    served.kill("server start")
+    served.wait(lambda: "docs" in served.output()[before:], 60)
+    served.states()
+    os.kill(run, signal.SIGCONT)
+
+    served.wait(lambda: served.states()[0] not in ("PENDING", "RUNNING"), 180)
+    assert served.states()[0] == "COMPLETED", served.output()[before:]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("killed", "message"),
     [
