@@ -192,8 +192,8 @@ def _unknown_range(span: str, values: Traits, sample: Values) -> PipelineError:
         return PipelineError(
             f"the {span}, and those with a dot are small, with three digits after it: these dots "
             "seem to separate thousands, as in 1.028 for 1,028. Expected numbers without.",
-            "Remove the dots, in Python for each file: path.write_text(path.read_text()"
-            f".replace('.', '')); or if they are decimal points, set {options}.",
+            "Remove the dots, in Python for each file, decompressed: path.write_text("
+            f"path.read_text().replace('.', '')); or if they are decimal points, set {options}.",
         )
     return PipelineError(
         f"the {span}, which is not a usual range for images (0 to 255, 0 to 1, 0 to 16, "

@@ -18,7 +18,7 @@ from tasks.formats.image_set import ImageSet
 from tasks.formats.parquet import MAGIC as PARQUET
 from tasks.formats.parquet import read_parquet
 from tasks.formats.pictures import read_pictures
-from tasks.formats.shards import joined, shards_of
+from tasks.formats.shards import joined, joined_labels, shards_of
 
 if TYPE_CHECKING:
     from autoencoders.settings import ImageSettings, ReadingSettings
@@ -59,6 +59,15 @@ def _table(
     return joined([Opened(path, _only(path, reading, image)) for path in shards_of(role, files)])
 
 
+def _labels(
+    role: str, files: Mapping[str, Path], reading: "ReadingSettings", count: int | None
+) -> LabelFile:
+    """Open the files of a role, which are the labels of one set of images."""
+    paths = shards_of(role, files)
+    known = count if len(paths) == 1 else None
+    return joined_labels([open_labels(path, reading, known) for path in paths])
+
+
 def _only(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> ImageFile:
     found = open_images(path, reading, image)
     if len(found) > 1:
@@ -74,9 +83,9 @@ def _opened(
 ) -> ImageSet:
     """Join the images of a split with its labels and noisy twins."""
     path, images = _table(f"{split}data", files, reading, image)
-    labels_path = files.get(f"{split}labels")
-    labels = None if labels_path is None else open_labels(labels_path, reading, images.count)
-    if labels is not None:
+    labels_path, labels = files.get(f"{split}labels"), None
+    if labels_path is not None:
+        labels = _labels(f"{split}labels", files, reading, images.count)
         _check_order(path, images, labels_path, labels)
     if f"{split}noisy" not in files:
         return ImageSet(path, images, labels_path, labels)

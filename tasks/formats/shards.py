@@ -1,13 +1,17 @@
-"""Images in several files that are parts of one table: `train-00000-of-00002.parquet` and on."""
+"""Images and labels in several files, which are parts of one table: `train-00000-of-00002.parquet`
+and on."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.formats.errors import DataError
-from tasks.formats.image_file import ImageFile, Opened, Part
+import numpy as np
 
+from tasks.formats.errors import DataError
+from tasks.formats.image_file import ImageFile, LabelFile, Opened, Part
+
+RowNames = Callable[[], list[bytes]]
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\..+)?")
 """Names of such files, as the Hugging Face hub and TensorFlow's data sets count them."""
 
@@ -24,9 +28,10 @@ def are_shards(paths: Sequence[Path]) -> bool:
     first = names[0]
     if len(tables) > 1 or first is None:
         return False
+    count = int(first[3])
     there = {int(name[2]) for name in names if name}
-    missing = sorted(set(range(int(first[3]))) - there)
-    if missing:
+    missing = sorted(set(range(count)) - there)
+    if missing and there != set(range(1, count + 1)):  # counted from 1
         stem, _, _, ending = first.groups("")
         files = [f"{stem}-{number:05}-of-{first[3]}{ending}" for number in missing]
         are = "is missing, a part" if len(files) == 1 else "are missing, parts"
@@ -76,6 +81,24 @@ def joined(shards: Sequence[Opened]) -> Opened:
     return Opened(_common_path(first.path), _Joined(shards).file())
 
 
+def joined_labels(shards: Sequence[LabelFile]) -> LabelFile:
+    """Return the labels of several files, one after the other, as one."""
+    first, *others = shards
+    if not others:
+        return first
+    values = np.concatenate([one.values for one in shards])
+    form = f"{first.form}, {len(shards)} files"
+    return LabelFile(form, values, row_names=_row_names([one.row_names for one in shards]))
+
+
+def _row_names(readers: Sequence[RowNames | None]) -> RowNames | None:
+    """Return what reads the names of all rows, if every file has some."""
+    found = [one for one in readers if one is not None]
+    if len(found) < len(readers):
+        return None
+    return lambda: [name for one in found for name in one()]
+
+
 def _spelt(value: Any) -> str:
     if isinstance(value, bool):
         return "there" if value else "not there"
@@ -103,7 +126,7 @@ class _Joined:
             count=sum(known) if len(known) == len(counts) else None,
             decisions=tuple(dict.fromkeys(made for one in files for made in one.decisions)),
             warnings=tuple(dict.fromkeys(text for one in files for text in one.warnings)),
-            place=self._place,
+            place=self._place, row_names=_row_names([one.row_names for one in files]),
         )  # fmt: skip
 
     def _parts(self, rows: int) -> Iterator[Part]:

@@ -10,6 +10,7 @@ from tasks.formats.errors import DataError
 from tasks.formats.image_file import Opened
 from tasks.formats.shards import joined
 from tests.formats.support import pixels_of
+from tests.forms import content, ingested
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 64))
 LABELS = np.arange(20) % 4
@@ -65,3 +66,29 @@ def test_parts_that_differ_are_refused(tmp_path, change, message):
     with pytest.raises(DataError, match=message) as caught:
         joined(parts(tmp_path, *tables))
     assert "train-00001-of-00002.csv" in str(caught.value)
+
+
+def labelled(folder, names, other_names):
+    """Write images in two files per split and their labels in three, with names of rows if any."""
+    folder.mkdir()
+    for split in ("train", "test"):
+        for number, rows in enumerate((slice(0, 7), slice(7, 20))):
+            table = pd.DataFrame(IMAGES[rows], index=names[rows]).add_prefix("pixel")
+            table.to_csv(folder / f"{split}_data-{number:05}-of-00002.csv", index_label="id")
+        for number, rows in enumerate((slice(0, 9), slice(9, 13), slice(13, 20)), start=1):
+            table = pd.DataFrame({"label": LABELS[rows]}, index=other_names[rows])
+            name = f"{split}_labels-{number:05}-of-00003.csv"  # some count from 1
+            table.to_csv(folder / name, index_label="id")
+    return folder
+
+
+def test_labels_may_be_in_several_files_too(tmp_path):
+    """Of as many rows as the images, in other portions than these, and in the same order."""
+    names = np.array([f"letter {chr(65 + row)}" for row in range(20)])
+    table = ingested(labelled(tmp_path / "data", names, names)) / "train.parquet"
+    pixels, labels = content(table)
+
+    assert np.array_equal(pixels, IMAGES)
+    assert labels == [str(label) for label in LABELS]
+    with pytest.raises(DataError, match="the same order"):
+        ingested(labelled(tmp_path / "other", names, names[::-1]))
