@@ -116,9 +116,10 @@ def _changed(settings: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _what(results: Results, metrics: Mapping[str, Any]) -> str:
-    shape = " x ".join(map(str, results.inspection()["shape"]))
+    shape, copies = " x ".join(map(str, results.inspection()["shape"])), metrics["copies_of_train"]
+    seen = f"{copies:,} of them train images too" if copies else "none of them a train image"
     return (
-        f"{metrics['images']:,} test images of {shape} that no training has seen; "
+        f"{metrics['images']:,} test images of {shape}, {seen}; "
         f"{results.noise()}; {results.training()}, seed {results.settings.seed}. The autoencoder "
         "gets clean images, the denoiser noisy ones."
     )

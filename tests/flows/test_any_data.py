@@ -49,6 +49,23 @@ def test_one_file_of_odd_images_without_labels_is_enough(tmp_path):
     assert {row["what"] for row in results.pages()[-1].content} >= {"size", "values", "decided"}
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("shared", "said"), [(0, "none of them a train image"), (3, "3 of them train images too")]
+)
+def test_the_report_says_how_many_test_images_were_trained_on(tmp_path, shared, said):
+    """In its first sentence, where others only say that the images are new."""
+    train, test = SPLITS["train"][0], SPLITS["test"][0].copy()
+    test[:shared] = train[:shared]
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "train.npy", train)
+    np.save(tmp_path / "data" / "test.npy", test)
+    results, _ = run(tmp_path / "data", tmp_path / "artifacts")
+
+    report = results.files["report.html"].path.read_text(encoding="utf-8")
+    assert f"{len(test)} test images of 8 x 8 x 1, {said};" in report
+
+
 @pytest.mark.slow
 def test_classes_are_called_as_the_user_calls_them(tmp_path):
     """In the table of classes, in the order of their names."""
