@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 640, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 14, 12, 46
+LEFT, RIGHT, TOP, BOTTOM = 64, 14, 34, 46
 """Room for the labels of the axes, in the units of the drawing."""
 COLOURS = 8
 """Colours of lines that the page defines; from then on they repeat, dashed otherwise."""
@@ -141,9 +141,8 @@ def _grid(horizontal: Axis, vertical: Axis) -> Iterable[Markup]:
         yield _tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_="grid")
         yield _text(f"{value:,.6g}", x=LEFT - 7, y=at + 4, anchor="end")
     yield _text(horizontal.label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 8, anchor="middle")
-    yield Markup(
-        '<text transform="translate(14 {}) rotate(-90)" text-anchor="middle">{}</text>'
-    ).format((TOP + floor) / 2, vertical.label)
+    # Above the axis: beside it, it would meet the numbers in the large print of a phone
+    yield _text(vertical.label, x=4, y=20, anchor="start")
 
 
 def _draw(
