@@ -36,7 +36,7 @@ THOUSANDS = re.compile(rb"[1-9][0-9]{0,2}(?:[,.' ][0-9]{3})+")
 """A whole number with marks between its thousands."""
 LIST = re.compile(rb"[\[(\s]*(?:[0-9.eE+-]+[\s,\[\]]+){3,}[0-9.eE+-]+[\s,\])]*")
 """Numbers of one image in one cell."""
-QUOTED = rb'"((?:[^"]|"")*)"'
+QUOTED = rb'"([^"]*(?:""[^"]*)*)"'
 BETWEEN_BLANKS = re.compile(QUOTED + rb"(?=[ \t]|$)|([^ \t]+)")
 """A cell among others that blanks separate."""
 QUOTED_CELLS = {
@@ -52,6 +52,9 @@ WIDE = 1 << 20
 """Bytes from which a line is looked at by its ends alone."""
 CLIP = 1 << 15
 """Bytes of such a line that are looked at, at either end."""
+ENDS = 96
+"""Bytes at either end of a line that hold its first and last cells."""
+LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,13 @@ class Dialect:
             return Wide(line, self)
         return list(map(self.number, self.split(line)))
 
+    def ends(self, line: bytes) -> Sequence[bytes]:
+        """Return the cells of a line with decimal points, of which those in the middle may be
+        empty: splitting all of them takes far longer."""
+        if len(line) > 4 * ENDS and b'"' not in line:
+            return Wide(line, self, ENDS)
+        return self.sampled(line)
+
     def number(self, cell: bytes) -> bytes:
         """Return a cell with a decimal point, if it is a number or several."""
         if not self.decimal_comma or b"," not in cell:
@@ -96,13 +106,13 @@ class Dialect:
 class Wide(Sequence[bytes]):
     """The cells of a long line, of which only those at both ends are there; others are empty."""
 
-    def __init__(self, line: bytes, dialect: Dialect) -> None:
-        """Count the cells of a line and take its ends."""
+    def __init__(self, line: bytes, dialect: Dialect, clip: int = CLIP) -> None:
+        """Count the cells of a line and take those in `clip` bytes at either end."""
         if dialect.separator == BLANK:
             line = single_blanks(line + b"\n")[:-1]
         self._width = line.count(dialect.separator) + 1 - dialect.trailing
-        self.head = list(map(dialect.number, dialect.split(line[:CLIP])[:-1]))
-        self.tail = list(map(dialect.number, dialect.split(line[-CLIP:])[1:]))
+        self.head = list(map(dialect.number, dialect.split(line[:clip])[:-1]))
+        self.tail = list(map(dialect.number, dialect.split(line[-clip:])[1:]))
 
     def __len__(self) -> int:
         return self._width
@@ -218,7 +228,7 @@ def _score(dialect: Dialect, lines: Sequence[bytes]) -> float:
         some = [dialect.number(cell) for cell in looked_at(row)]
         are_numbers = sum(map(is_number, some))
         numbers += are_numbers
-        good += are_numbers + sum(map(_is_word, some))
+        good += are_numbers + sum(has_letter(cell[:64]) for cell in some)
         total += len(some)
     if dialect.separator == BLANK and 2 * numbers < total:
         return 0.0  # words with blanks between them are a sentence, or one label
@@ -242,8 +252,9 @@ def is_list(cell: bytes) -> bool:
     return len(cell) > 6 and LIST.fullmatch(cell) is not None
 
 
-def _is_word(cell: bytes) -> bool:
-    return any(character > 0x7F or chr(character).isalpha() for character in cell[:64])
+def has_letter(cell: bytes) -> bool:
+    """Tell whether there is a letter in a cell, in any encoding that keeps those of ASCII."""
+    return LETTER.search(cell) is not None
 
 
 def cut_first(line: bytes, separator: bytes) -> tuple[bytes, bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.formats.csv_dialect import NUMBER, Cells
+from tasks.formats.csv_dialect import NUMBER, Cells, has_letter
 from tasks.formats.csv_table import Table
 
 LIST_BREAK = re.compile(rb"[\s,\[\]()]+")
@@ -28,9 +28,7 @@ def are_words(table: Table, at: int, share: float = 0.5) -> bool:
 
 def is_word(cell: bytes) -> bool:
     """Tell whether a cell is text with letters in it."""
-    return NUMBER.fullmatch(cell) is None and any(
-        letter > 0x7F or chr(letter).isalpha() for letter in cell
-    )
+    return NUMBER.fullmatch(cell) is None and has_letter(cell)
 
 
 def repeats(table: Table, at: int) -> bool:
@@ -71,8 +69,7 @@ def label_side(table: Table, first: int, last: int) -> int | None:
     """
     side = _side(_numbers(table.rows, (first, first + 1, last - 1, last)))
     if side is None and not table.whole:
-        split = table.dialect.split
-        rows = (split(line) for _, line in table.lines())
+        rows = (table.dialect.ends(line) for _, line in table.lines())
         right = (row for row in rows if len(row) == table.width)
         side = _side(_numbers(itertools.islice(right, 100_000), (first, first + 1, last - 1, last)))
     return side

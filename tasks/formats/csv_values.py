@@ -30,6 +30,7 @@ LOOKED_AT = 1000
 LIST_CHARACTERS = bytes.maketrans(b"[]()\t" + INNER, b"      ")
 BOOL_LINES = re.compile(rb"(?:(?i:true|false)[,\n])*+")
 EMPTY_LINES = re.compile(rb"\n\n+")
+SHORT = re.compile(rb"[0-9]{1,3}")
 WHOLE = re.compile(rb"(?:[0-9]{1,18},)*[0-9]{1,18}")
 
 
@@ -75,10 +76,10 @@ def form_of(table: Table, columns: Columns) -> Form:
     if columns.cell is not None:
         some = [value for row in table.rows[:5] for value in listed(row[columns.cell])]
     kinds = {
-        "byte": lambda cell: cell.isdigit(),
+        "byte": lambda cell: SHORT.fullmatch(cell) is not None,
         "hex": lambda cell: cell[:2].lower() == b"0x",
         "bool": lambda cell: cell.lower() in errors.BOOLS,
-        "whole": lambda cell: cell.removesuffix(b".0").isdigit(),
+        "whole": lambda cell: SHORT.fullmatch(cell.removesuffix(b".0")) is not None,
     }
     most = 0.9 * len(some)  # single errors do not count
     values = next((kind for kind, fits in kinds.items() if sum(map(fits, some)) >= most), "float")
