@@ -29,15 +29,15 @@ from tasks.ingest import ingest
 SIDE = 8
 CLASSES = 4
 Split = tuple[np.ndarray, np.ndarray]
-"""uint8 (n, 64) pixels, and labels (n,) from 0 to 3, sorted."""
+"""uint8 (n, SIDE * SIDE) pixels, and labels (n,) from 0 to 3, sorted."""
 
 
 def images(each: int) -> Split:
-    """Draw blocky images that use every byte's range, `each` of a class."""
+    """Draw images of 4 x 4 blocks that use every byte's range, `each` of a class."""
     rng = np.random.default_rng(each)
     small = rng.integers(0, 256, (each * CLASSES, 4, 4), np.uint8)
     small[0, 0, :2] = 0, 255
-    pixels = small.repeat(2, axis=1).repeat(2, axis=2).reshape(len(small), -1)
+    pixels = small.repeat(SIDE // 4, 1).repeat(SIDE // 4, 2).reshape(len(small), -1)
     return pixels, np.repeat(np.arange(CLASSES), each)
 
 
@@ -213,7 +213,9 @@ def in_one_cell(pixels: np.ndarray, labels: np.ndarray) -> str:
 
 def with_names(pixels: np.ndarray, labels: np.ndarray) -> str:
     """Write a header of names, as mnist_train.csv has it."""
-    names = ",".join(f"{row}x{column}" for row in range(1, 9) for column in range(1, 9))
+    names = ",".join(
+        f"{row}x{column}" for row in range(1, SIDE + 1) for column in range(1, SIDE + 1)
+    )
     return f"label,{names}\n" + text(np.c_[labels, pixels])
 
 
@@ -244,7 +246,7 @@ FORMS = (
          changed(lambda one: "\ufeff" + one.strip().replace("\n", "\r\n"))),
     Form("comments on top", changed(lambda one: f"# images\n# 8 x 8\n{one}")),
     Form("header pixel0, pixel1, …",
-         changed(lambda one: ",".join(f"pixel{i}" for i in range(64)) + "\n" + one)),
+         changed(lambda one: ",".join(f"pixel{i}" for i in range(SIDE * SIDE)) + "\n" + one)),
     Form("row numbers (pandas' index)",
          changed(lambda one: "".join(f"{i},{row}\n" for i, row in enumerate(one.splitlines())))),
     Form("hexadecimal", csv(cell=hex)),
