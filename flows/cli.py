@@ -10,7 +10,7 @@ import dataclasses
 import shlex
 import sys
 import webbrowser
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -54,6 +54,9 @@ from tasks.engine.store import Store
 from tasks.engine.verify import verify_aliases, verify_store
 from tasks.find_files import find_files
 from tasks.resolve import resolve_settings
+
+if TYPE_CHECKING:
+    from flows.comparison import Comparison
 
 Run = Annotated[str, Parameter(help="A run: its name, the end of its name, or latest.")]
 
@@ -164,25 +167,35 @@ def compare(
     artifacts: Artifacts = ARTIFACTS,
     as_json: Json = False,
 ) -> None:
-    """Show finished runs side by side: the settings that differ, all metrics, and whether B and
-    the others are better than A, worse, or not told apart from it, image by image."""
+    """Show finished runs side by side: the settings and metrics that differ, and whether B and the
+    others are better than A, worse, or not told apart from it, image by image. --json prints all
+    metrics."""
     from flows.comparison import Comparison  # it loads pandas, which the other commands do without
 
     store, warn = Store(artifacts), warner()
     found = Comparison(store, [find_run(store, name, warn) for name in (a, b, *more)], warn)
-    if not as_json:
-        for letter, run in zip(found.letters, found.runs, strict=True):
-            print(f"{letter}: {run.name}")
-    print_rows(found.rows() if as_json else found.table(), as_json=as_json)
-    for line in [] if as_json else found.conclusions():
-        print(line)
-    for doubt in found.doubts():
-        warn(doubt)
-    if html is not None:
+    if html is not None:  # first, since whoever reads the output may close it
         with friendly_os_errors(html.parent):
             write_atomically(html.absolute(), found.page().encode())
-        if not as_json:
-            print(html.absolute())
+    if as_json:
+        print_json(found.rows())
+    else:
+        _print_comparison(found)
+    for doubt in found.doubts():
+        warn(doubt)
+    if html is not None and not as_json:
+        print(html.absolute())
+
+
+def _print_comparison(found: "Comparison") -> None:
+    for letter, run in zip(found.letters, found.runs, strict=True):
+        print(f"{letter}: {run.name}")
+    rows, same = found.table()
+    print_rows(rows)
+    if same:
+        print(f"{same} metrics are the same in {'both' if len(found.runs) == 2 else 'all'}.")
+    for line in found.conclusions():
+        print(line)
 
 
 @app.command

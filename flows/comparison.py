@@ -53,12 +53,13 @@ class Comparison:
 
     def rows(self) -> list[Row]:
         """Return everything as rows: settings that differ, all metrics, verdicts."""
-        return [*self.table(), *self.verdicts()]
+        return [*self._changed_rows(), *self._metric_rows(), *self.verdicts()]
 
-    def table(self) -> list[Row]:
-        """Return the settings that differ, and all metrics."""
-        changed = [self._row(name, values) for name, values in self.changed().items()]
-        return [*changed, *self._metric_rows()]
+    def table(self) -> tuple[list[Row], int]:
+        """Return the settings and metrics that differ, and how many metrics do not."""
+        metrics = self._metric_rows()
+        differ = [row for row in metrics if len({row[letter] for letter in self.letters}) > 1]
+        return [*self._changed_rows(), *differ], len(metrics) - len(differ)
 
     def conclusions(self) -> list[str]:
         """Return the verdicts in lines."""
@@ -105,8 +106,7 @@ class Comparison:
             "runs": [{"as": one, "run": run.name, "data": data_name(run)} for one, run in pairs],
             "doubts": self.doubts(),
             "verdicts": [_filled(row, self.letters) for row in self.verdicts()],
-            "changed": [_filled(self._row(name, values), self.letters)
-                        for name, values in self.changed().items()],
+            "changed": [_filled(row, self.letters) for row in self._changed_rows()],
             "metrics": [_filled(row, self.letters) for row in self._metric_rows()],
             "metric_numbers": self.letters,
         }  # fmt: skip
@@ -167,13 +167,17 @@ class Comparison:
         ]  # fmt: skip
         return f"Denoiser of {', '.join(said)}" if said else "Runs beside each other"
 
+    def _changed_rows(self) -> list[Row]:
+        return [self._row(name, values) for name, values in self.changed().items()]
+
     def _metric_rows(self) -> list[Row]:
         found = self.metrics()
         rows = []
         for method in METHODS:
             for name in dict.fromkeys(name for one in found for name in at(one, method.name) or {}):
                 values = tuple(at(one, method.name, name) for one in found)
-                if all(value is None or isinstance(value, int | float) for value in values):
+                known = [value for value in values if value is not None]
+                if known and all(isinstance(value, int | float) for value in known):
                     rows.append(self._row(f"{method.name} {name}", values, change=True))
         return rows
 

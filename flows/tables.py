@@ -53,6 +53,8 @@ def warner() -> Callable[[str], None]:
 def _formatted(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return f"{value:,.5g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -268,6 +268,13 @@ def test_compare_shows_what_differs(project, said):
     assert "training.epochs" not in rows
     assert rows["noisy mse"]["change"] < 0
     assert rows["autoencoder mse"]["change"] == 0
+    assert all({row["A"], row["B"]} != {None} for row in rows.values())
+
+    shown = said("compare", first, second)
+    assert "noisy mse" in shown
+    assert "autoencoder mse" not in shown
+    same = sum(row.get("change") == 0 for row in rows.values())
+    assert f"{same} metrics are the same in both." in shown
 
 
 @pytest.mark.slow
@@ -365,7 +372,7 @@ def test_a_broken_record_stops_no_command(copy, project, capsys):
     plan = ["plan", "--data", str(project.folder / "data"), *map(str, OPTIONS)]
     for command, output in (
         (["runs"], second[:15]), (plan, "train denoiser"), (["explain", "train"], "denoiser"),
-        (["compare", second, "latest"], "noisy mse"), (["gc", "--keep-last", "1"], "freed"),
+        (["compare", second, "latest"], "the same in both"), (["gc", "--keep-last", "1"], "freed"),
         (["verify"], "all intact"),
     ):  # fmt: skip
         cli.app([*command, "--artifacts", str(artifacts)], **IN_PROCESS)
