@@ -57,9 +57,8 @@ class Comparison:
 
     def table(self) -> tuple[list[Row], int]:
         """Return the settings and metrics that differ, and how many metrics do not."""
-        metrics = self._metric_rows()
-        differ = [row for row in metrics if len({row[letter] for letter in self.letters}) > 1]
-        return [*self._changed_rows(), *differ], len(metrics) - len(differ)
+        differ, same = self._metrics_apart()
+        return [*self._changed_rows(), *differ], len(same)
 
     def conclusions(self) -> list[str]:
         """Return the verdicts in lines."""
@@ -101,13 +100,15 @@ class Comparison:
     def page(self) -> str:
         """Return the page that shows all this, with curves and images."""
         pairs = [*zip(self.letters, self.runs, strict=True)]
+        differ, same = self._metrics_apart()
         facts = {
             "headline": self._headline(),
             "runs": [{"as": one, "run": run.name, "data": data_name(run)} for one, run in pairs],
             "doubts": self.doubts(),
             "verdicts": [_filled(row, self.letters) for row in self.verdicts()],
             "changed": [_filled(row, self.letters) for row in self._changed_rows()],
-            "metrics": [_filled(row, self.letters) for row in self._metric_rows()],
+            "metrics": [_filled(row, self.letters) for row in differ],
+            "same_metrics": [_filled(row, self.letters) for row in same],
             "metric_numbers": self.letters,
         }  # fmt: skip
         folders = {letter: run_folder(self.store, run.name) for letter, run in pairs}
@@ -180,6 +181,12 @@ class Comparison:
                 if known and all(isinstance(value, int | float) for value in known):
                     rows.append(self._row(f"{method.name} {name}", values, change=True))
         return rows
+
+    def _metrics_apart(self) -> tuple[list[Row], list[Row]]:
+        """Return the metrics that differ, and those that do not."""
+        rows = self._metric_rows()
+        same = [row for row in rows if len({row[letter] for letter in self.letters}) == 1]
+        return [row for row in rows if row not in same], same
 
     def _row(self, what: str, values: Sequence[Any], *, change: bool = False) -> Row:
         row = {"what": what, **dict(zip(self.letters, values, strict=True))}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from autoencoders.images.gallery import as_shown, gallery_rows
 from autoencoders.images.mosaic import mosaic
@@ -90,12 +91,26 @@ def _strips(galleries: Mapping[str, Gallery]) -> tuple[list[dict[str, str]], lis
     clean = np.load(next(iter(galleries.values())).clean, mmap_mode="r")
     shown = {run: gallery_rows(clean.shape, one.levels) for run, one in galleries.items()}
     common = sorted(set.intersection(*({*rows.tolist()} for rows in shown.values())))
+    noisy = {run: _images(one, one.noisy, shown[run], common) for run, one in galleries.items()}
+    first, *others = noisy.values()
+    together = all(np.array_equal(first, other) for other in others)
     rows = [_strip("real", "", as_shown(clean[common]))]
+    if together:
+        rows.append(_strip("noisy", next(iter(galleries.values())).noise, first))
     for run, one in galleries.items():
-        places = np.searchsorted(shown[run], common)
-        noisy, denoised = (np.load(path)[one.shown][places] for path in (one.noisy, one.denoised))
-        rows += [_strip(f"{run} noisy", one.noise, noisy), _strip(f"{run} denoised", "", denoised)]
-    return rows, [f"no. {image + 1}" for image in common]
+        if not together:
+            rows.append(_strip(f"{run} noisy", one.noise, noisy[run]))
+        denoised = _images(one, one.denoised, shown[run], common)
+        rows.append(_strip(f"{run} denoised", "", denoised))
+    return rows, [f"{image + 1:,}" for image in common]
+
+
+def _images(
+    gallery: Gallery, path: Path, shown: NDArray[np.int64], wanted: Sequence[int]
+) -> NDArray[np.uint8]:
+    """Return some of the images that a run shows, uint8 (n, h, w, c), at its level of noise."""
+    images: NDArray[np.uint8] = np.load(path)[gallery.shown][np.searchsorted(shown, wanted)]
+    return images
 
 
 def _strip(name: str, note: str, images: Any) -> dict[str, str]:

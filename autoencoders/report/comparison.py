@@ -21,16 +21,17 @@ def comparison_page(
     histories: Mapping[str, Mapping[str, pd.DataFrame]],
     curves: Mapping[str, pd.DataFrame],
     strips: Sequence[Row],
-    labels: Sequence[str],
+    numbers: Sequence[str],
 ) -> str:
     """Write the page that compares runs.
 
     Args:
-        facts: `headline`, `runs`, `doubts`, `verdicts`, `changed`, `metrics`, `metric_numbers`.
+        facts: `headline`, `runs`, `doubts`, `verdicts`, `changed`, `metrics` that differ,
+            `same_metrics`, `metric_numbers`.
         histories: By network and run, the columns epoch and val_loss.
         curves: By run, PSNR against the strength of noise: method, noise, factor, psnr.
         strips: Rows of the same images, as addresses.
-        labels: What is in them.
+        numbers: Which test images they are.
 
     Returns:
         HTML.
@@ -40,7 +41,7 @@ def comparison_page(
         charts += _robustness(curves)
     return render_page(
         "comparison",
-        {**facts, "convention": CONVENTION, "strips": strips, "labels": labels, "charts": charts},
+        {**facts, "convention": CONVENTION, "strips": strips, "numbers": numbers, "charts": charts},
     )
 
 

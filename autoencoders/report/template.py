@@ -46,12 +46,12 @@ MACROS = """
 {%- endif %}{% endfor %}</tr>{% endfor %}
 </tbody></table></div>
 {% endmacro %}
-{% macro strips(rows, labels) %}
+{% macro strips(rows, labels, what="label") %}
 <div class="rows">
 {% for row in rows %}<div class="name">{{ row.name }}{% if row.note %}<small>{{ row.note }}</small>
 {%- endif %}</div><img src="{{ row.image }}" alt="{{ row.alt }}">
 {% endfor %}
-{% if labels %}<div class="name"><small>label</small></div>
+{% if labels %}<div class="name"><small>{{ what }}</small></div>
 <div class="labels">{% for label in labels %}<span>{{ label }}</span>{% endfor %}</div>{% endif %}
 </div>
 {% endmacro %}
@@ -159,14 +159,9 @@ COMPARISON = """{% extends "base" %}
 {% if page.changed %}{{ table("Settings that differ", page.changed) }}
 {% else %}<p>None.</p>{% endif %}
 
-{% if page.metrics %}
-<h2>Metrics</h2>
-{{ table("Metrics", page.metrics, page.metric_numbers, sortable=true) }}
-{% endif %}
-
 {% if page.strips %}
 <h2>The same images</h2>
-{{ strips(page.strips, page.labels) }}
+{{ strips(page.strips, page.numbers, "test image") }}
 {% endif %}
 
 {% for chart in page.charts %}{% if loop.first %}
@@ -175,6 +170,14 @@ COMPARISON = """{% extends "base" %}
 <figure><h3>{{ chart.title }}</h3>{{ chart.drawing }}
 <figcaption>{{ chart.caption }}</figcaption></figure>
 {% if loop.last %}</div>{% endif %}{% endfor %}
+
+<h2>Metrics</h2>
+{% if page.metrics %}
+{{ table("Metrics", page.metrics, page.metric_numbers, sortable=true) }}
+{% endif %}{% if page.same_metrics %}
+<details><summary>{{ page.same_metrics|length }} metrics that are the same</summary>
+{{ table("The same metrics", page.same_metrics, page.metric_numbers) }}</details>
+{% endif %}
 {% endblock %}
 """
 
