@@ -12,6 +12,10 @@ from autoencoders.images.survey import Traits
 
 RARE = 0.01
 """Share of values below which those outside the range of all others count as mistakes."""
+MARKS = 2
+"""Different values outside the range of all others that may stand for missing ones, such as -1."""
+MOST_MARKED = 0.25
+"""Share of such values up to which they do, where the others are of many levels."""
 FAINT = 0.5
 """Share of the range that the largest value reaches at least in images that are not faint."""
 
@@ -53,6 +57,8 @@ class Rule:
 
     range: Range
     fits: Callable[[Traits], bool]
+    whole: bool = False
+    """Whether only whole numbers are of this range."""
 
 
 STANDARDISED = "standardised"
@@ -70,7 +76,7 @@ def _rule(name: str, black: float, white: float, whole: bool, above: float = -np
         inside = black - slack <= values.smallest and values.largest <= white + slack
         return (values.whole or not whole) and inside and values.largest > above
 
-    return Rule(one, fits)
+    return Rule(one, fits, whole)
 
 
 def _are_percent(values: Traits) -> bool:
@@ -95,6 +101,12 @@ RULES = (
 )
 """The first that fits decides. Whole numbers come first: of 0 and 1 alone nobody could say that
 they are meant to be nearly black bytes."""
+MARKED = tuple(
+    rule
+    for rule in RULES
+    if rule.range.black in (-0.5, 0) and rule.range.white in (0.5, 1, 16, 255)
+)
+"""Ranges that are recognised beside values which stand for missing ones."""
 
 
 def find_range(values: Traits, sample: NDArray[np.generic], shape: Shape) -> Range | None:
@@ -112,13 +124,37 @@ def find_range(values: Traits, sample: NDArray[np.generic], shape: Shape) -> Ran
     mistakes = values.whole and (values.smallest < 0 or values.largest > 255)
     if mistakes and inside.mean() > 1 - RARE and sample[inside].max() > 16:
         return BYTES  # a few values are wrong, rather than nearly all of them black
-    found = next((rule.range for rule in RULES if rule.fits(values)), None)
+    found = next(
+        (rule.range for rule in RULES if rule.fits(values) or _fits_unmarked(rule, values, sample)),
+        None,
+    )
     if found is not None and found.black == -128:
         return SIGNED if _wrapped(sample, shape) else found
     if found is None and is_standardised(values):
         name = f"{STANDARDISED}, {values.smallest:.4g} to {values.largest:.4g}"
         return Range(name, values.smallest, values.largest)
     return found
+
+
+def _fits_unmarked(rule: Rule, values: Traits, sample: NDArray[np.generic]) -> bool:
+    """Return whether values are of a range but for one or two, which stand for missing pixels.
+
+    Those are few in number and lie apart: -1 beside 0 to 1, 99 beside 0 to 16. Drawings of which
+    little is not black have many levels outside a smaller range, or 255 for white.
+    """
+    used = rule.range
+    if rule not in MARKED or (rule.whole and not values.whole):
+        return False
+    outside = used.outside(sample)
+    inside, marks = sample[~outside], np.unique(sample[outside])
+    if not len(inside) or len(marks) > MARKS or 255 in marks:
+        return False
+    levels = len(np.unique(inside))
+    low, high = (
+        (end - used.black) / (used.white - used.black) for end in (inside.min(), inside.max())
+    )
+    fills = levels > 1 and high > FAINT and (used.black == 0 or low < FAINT / 2)
+    return bool(fills and outside.mean() < (MOST_MARKED if levels > 16 else RARE))
 
 
 def _wrapped(sample: NDArray[np.generic], shape: Shape) -> bool:

@@ -112,6 +112,43 @@ def test_a_single_wrong_value_makes_no_other_range():
     assert meaning(IMAGES.astype(int) * 4).range.name.startswith("10 bits")
 
 
+@pytest.mark.parametrize("mark", [-1, 9, 99, -9999])
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ((IMAGES / 255).round(5), "0 to 1"),
+        ((IMAGES > 127).astype(int), "black and white"),
+        (IMAGES.astype(int) * 16 // 255, "levels"),
+        (IMAGES / 255 - 0.5, "-0.5 to 0.5"),
+    ],
+    ids=["floats", "black and white", "levels", "half"],
+)
+def test_a_value_that_stands_for_a_missing_one_makes_no_other_range(values, name, mark):
+    """One pixel of -1 would make grey of black everywhere; a mark that fits in is a value."""
+    marked = np.array(values)
+    marked[5, 3] = mark
+    found = meaning(marked).range
+    inside = name == "levels" and mark == 9
+
+    assert found.name.startswith(name)
+    assert found.outside(marked).sum() == (not inside)
+
+
+def test_many_missing_pixels_make_no_other_range_where_levels_are_many():
+    """A whole row, or a column; dark drawings with a little ink are no such case."""
+    marked = IMAGES.astype(int)
+    marked[:10] = -9999
+    scaled = (IMAGES / 255).astype(np.float32)
+    scaled[:, 40] = -1
+    drawings = np.where(np.arange(256) % 150 == 7, IMAGES.max(1, keepdims=True), 0)
+    drawings[:, 8] = IMAGES[:, 8] // 16
+
+    assert meaning(marked).range.name.startswith("bytes, ")
+    assert meaning(scaled).range.name == "0 to 1"
+    assert meaning(drawings).range.name.startswith("bytes, ")
+    assert meaning(np.where(drawings > 0, -1, 1)).range.name == "-1 to 1"
+
+
 @pytest.mark.parametrize(
     ("values", "shape"),
     [(784, (28, 28, 1)), (64, (8, 8, 1)), (256, (16, 16, 1)), (1024, (32, 32, 1)),
