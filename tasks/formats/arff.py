@@ -148,7 +148,7 @@ def _is_row(line: bytes) -> bool:
 
 def _parsed(path: Path, header: _Header, columns: Columns) -> Iterator[Part]:
     """Parse block after block."""
-    number = pa.uint8()
+    number, start = pa.uint8(), 0
     for block in _blocks(path, header):
         table = _table(block, header, columns, number)
         if table is None and number == pa.uint8():  # no bytes: from here on as real numbers
@@ -156,7 +156,11 @@ def _parsed(path: Path, header: _Header, columns: Columns) -> Iterator[Part]:
             table = _table(block, header, columns, number)
         if table is None:
             raise _first_error(path, header)
-        yield _part(path, table, columns)
+        part = _part(path, table, columns)
+        if part.labels is not None and (missing := np.flatnonzero(part.labels == "?")).size:
+            raise _no_label(path, _row_of(path, header, start + int(missing[0])), columns.label)
+        start += len(part.pixels)
+        yield part
 
 
 def _table(block: bytes, header: _Header, columns: Columns, number: pa.DataType) -> pa.Table | None:
@@ -189,6 +193,13 @@ def _part(path: Path, table: pa.Table, columns: Columns) -> Part:
     if column.type == pa.float64():
         return Part(pixels, label_values(path, column.to_numpy(), f"column {columns.label}"))
     return Part(pixels, word_labels([word.strip().strip("\"'") for word in column.to_pylist()]))
+
+
+def _no_label(path: Path, row: int, name: str | None) -> DataError:
+    return DataError(
+        f"{path}, row {row}, column {name}: expected a label, got '?': a label is missing here.",
+        "Fill it in, or remove this row; or use no labels: --reading.label none.",
+    )
 
 
 def _regrouped(parts: Iterator[Part], rows: int) -> Iterator[Part]:

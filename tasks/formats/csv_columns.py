@@ -46,6 +46,8 @@ class Columns:
     """Which column counts the rows."""
     row_names: bool = False
     """Whether the first column names the rows."""
+    row_numbers: bool = False
+    """Whether these names are numbers, in whatever order."""
     cell: int | None = None
     """Which column holds all pixels of an image; `lead` and `trail` count the others then."""
     words: bool = False
@@ -85,6 +87,9 @@ def find_columns(table: Table, label: str, index: str, image: Sides) -> Columns:
     roles = _roles(table, names, label, index)
     refuse_between(table.path, table.skipped, table.header.names or ())
     cell = next((at for at in range(min(table.width, MOST_OTHERS)) if _holds_lists(table, at)), -1)
+    if cell >= 0 and label == "auto" and "label" not in roles.values():
+        beside = [at for at in range(table.width) if at != cell and evidence.are_labels(table, at)]
+        roles |= {at: "label" for at in beside if len(beside) == 1}
     columns = _between(table.width, roles) if cell < 0 else _in_one_cell(table, cell)
     columns = _with_roles(table, columns, roles, names)
     if cell < 0:
@@ -195,7 +200,9 @@ def _with_roles(
             columns = replace(columns, label=at)
             decisions.append((f"label in column {at + 1}", called, "--reading.label none"))
         elif role == "index":
-            columns = replace(columns, row_names=columns.row_names or at == 0)
+            numbers = at == 0 and not evidence.are_words(table, 0)
+            columns = replace(columns, row_names=columns.row_names or at == 0,
+                              row_numbers=columns.row_numbers or numbers)  # fmt: skip
             decisions.append((f"row names in column {at + 1}", called, "--reading.index no"))
         else:
             decisions.append((f"column {at + 1} left out", called, ""))

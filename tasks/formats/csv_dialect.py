@@ -34,7 +34,7 @@ NUMBER = re.compile(
 """What is a number in some form; whether it is a good one is checked later."""
 THOUSANDS = re.compile(rb"[1-9][0-9]{0,2}(?:[,.' ][0-9]{3})+")
 """A whole number with marks between its thousands."""
-LIST = re.compile(rb"[\[(\s]*(?:[0-9.eE+-]+[\s,\[\]]+){3,}[0-9.eE+-]+[\s,\])]*")
+LIST = re.compile(rb"[\[(\s]*(?:[0-9.eE+-]+[\s,;|\[\]]+){3,}[0-9.eE+-]+[\s,;|\])]*")
 """Numbers of one image in one cell."""
 QUOTED = rb'"([^"]*(?:""[^"]*)*)"'
 BETWEEN_BLANKS = re.compile(QUOTED + rb"(?=[ \t]|$)|([^ \t]+)")
@@ -182,6 +182,8 @@ def find_dialect(lines: Sequence[bytes]) -> Dialect:
     rows = [line[:CLIP] if len(line) > WIDE else line for line in lines[1:] or lines]
     best, most = Dialect(multiline=multiline), 0.0
     for separator, decimal_comma in CANDIDATES:
+        if decimal_comma and _is_label_before_list(rows, separator):
+            continue
         dialect = Dialect(separator, decimal_comma, multiline=multiline)
         score = _score(dialect, rows)
         if score > most + 0.01:
@@ -193,10 +195,18 @@ def find_dialect(lines: Sequence[bytes]) -> Dialect:
     return Dialect(best.separator, decimal_comma, trailing, multiline)
 
 
+def _is_label_before_list(lines: Sequence[bytes], separator: bytes) -> bool:
+    """Tell whether the only comma of each line stands before all separators, as in `3,0;0;128`: it
+    ends a label, and the values of the image are in the cell behind it."""
+    return len(lines) > 1 and all(
+        line.count(b",") == 1 and line.index(b",") < line.find(separator) for line in lines
+    )
+
+
 def _have_decimal_commas(dialect: Dialect, lines: Sequence[bytes]) -> bool:
     """Tell whether all cells with a comma are numbers. The ends of a row, by which a dialect is
     chosen, are the edge of an image, where all may be 0."""
-    if dialect.separator == b",":
+    if dialect.separator == b"," or _is_label_before_list(lines, dialect.separator):
         return False
     cells = [cell for line in lines if b"," in line for cell in dialect.split(line) if b"," in cell]
     return all(NUMBER.fullmatch(cell.replace(b",", b".")) for cell in cells) and not all(

@@ -20,6 +20,8 @@ LONGEST_QUOTE = 30
 BOOLS = {b"true": 1.0, b"false": 0.0}
 DECIMAL_COMMA = re.compile(rb"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 REMOVE = "Correct the value or remove the row, and its label if that is in another file."
+NO_LABEL = frozenset({b"", b"nan", b"<na>", b"?"})
+"""What programs write for a label that is missing, in small letters."""
 LARGEST = 2**53
 """Whole numbers up to this are exact as floats."""
 
@@ -218,7 +220,7 @@ def whole_label(path: Path, row: int, column: int, cell: bytes) -> int:
         DataError: If it is anything else.
     """
     place = f"{path}, row {row}, column {column}: "
-    if not cell or cell.lower() == b"nan":
+    if cell.lower() in NO_LABEL:
         raise missing_label(place, cell)
     number = _value(cell, "number", decimal_comma=False)
     if number is None or number % 1 or abs(number) > LARGEST:
@@ -233,9 +235,9 @@ def word(path: Path, row: int, column: int, cell: bytes) -> str:
     """Return a label that is text.
 
     Raises:
-        DataError: If the cell is empty.
+        DataError: If there is none.
     """
-    if not cell:
+    if cell.lower() in NO_LABEL:
         raise missing_label(f"{path}, row {row}, column {column}: ", cell)
     try:
         return cell.decode()
@@ -273,6 +275,15 @@ def onehot(path: Path, row: int, column: int, cells: Cells) -> int:
 def row_number(cell: bytes) -> int:
     """Return the number in a cell of row numbers; -1 if it is none."""
     return int(cell) if cell.isdigit() and len(cell) < 19 else -1
+
+
+def no_row_number(path: Path, row: int, cell: bytes) -> DataError:
+    """Return the error of a word among row numbers, as before the sums of all columns."""
+    return DataError(
+        f"{path}, row {row}, column 1: expected the number of an image, as in the first rows, got "
+        f"{quoted(cell)}: this row seems to be no image, but sums or the like.",
+        "Remove the row; or if it is an image, write a number there.",
+    )
 
 
 def quoted(text: bytes) -> str:

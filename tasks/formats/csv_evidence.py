@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tasks.formats.csv_dialect import NUMBER, Cells, has_letter
 from tasks.formats.csv_table import Table
 
-LIST_BREAK = re.compile(rb"[\s,\[\]()]+")
+LIST_BREAK = re.compile(rb"[\s,;|\[\]()]+")
 MOST_CLASSES = 1000
 MOST = 0.9
 """Share of a column's cells that say what it is; single errors do not count."""
@@ -93,9 +93,11 @@ def _side(values: NDArray[np.float64]) -> int | None:
     fits = [_like_labels(column) for column in outer]
     if fits[0] == fits[1]:
         fits = [fits[at] and _all_classes(outer[at]) for at in (0, 1)]
-    if fits[0] != fits[1]:
-        return 0 if fits[0] else 1
     alike = [abs(_correlation(outer[at], inner[at])) for at in (0, 1)]
+    if fits[0] != fits[1]:
+        side = 0 if fits[0] else 1
+        enough = outer.shape[1] >= ENOUGH
+        return None if enough and alike[side] >= PIXELS else side  # a dark pixel at the edge
     if not fits[0] or outer.shape[1] < ENOUGH or max(alike) < PIXELS or min(alike) > OTHERS:
         return None
     return int(alike[1] < alike[0])

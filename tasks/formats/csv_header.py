@@ -97,6 +97,17 @@ def _counts(cells: Cells) -> bool:
     )
 
 
+def is_grid(first: Cells, second: Cells) -> bool:
+    """Tell whether two lines number the rows and columns of an image: 0, 0, 0, 1, … above
+    0, 1, 2, 0, …; what stands before the numbers does not count."""
+    pairs = [pair for pair in zip(first, second, strict=False) if all(map(bytes.isdigit, pair))]
+    places = [(int(down[:9]), int(across[:9])) for down, across in pairs]
+    if len(places) <= MOST_BY_CHANCE or len(places) < len(first) - 1:
+        return False
+    rows, columns = ({place[at] for place in places} for at in (0, 1))
+    return len(rows) * len(columns) == len(places) and places == sorted(set(places))
+
+
 def _mixes(cells: Cells) -> bool:
     """Tell whether cells are the numbers that count in another order, such as 0, 1, 10, 11, …, 2;
     so many of them that no image has just these values."""

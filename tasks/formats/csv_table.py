@@ -10,13 +10,14 @@ from tasks.formats.csv_dialect import (
     BLANK,
     BLANKS,
     NAMES,
+    Cells,
     Dialect,
     Wide,
     cut_first,
     find_dialect,
     joined_rows,
 )
-from tasks.formats.csv_header import NONE, Header, find_header, is_disguised
+from tasks.formats.csv_header import NONE, Header, find_header, is_disguised, is_grid
 from tasks.formats.csv_text import BLOCK, INNER, Block, read_blocks, read_sample
 from tasks.formats.errors import DataError
 
@@ -155,7 +156,25 @@ def _header(path: Path, row: int, cells: list[Sequence[bytes]], wanted: str) -> 
             "with to_csv(header=False, index=False); or leave this image out with "
             "--reading.header yes, and its label.",
         )
+    if wanted != "no" and not wide and len(cells) > 2:
+        _refuse_second(path, row, found, list(map(list, cells[:3])))
     return found
+
+
+def _refuse_second(path: Path, row: int, header: Header, cells: list[Cells]) -> None:
+    """Refuse a second line of names, which would be an image: as pandas writes columns of several
+    levels, or with the unit of each column."""
+    if header.names is None:
+        second, advice = header.image is None and is_grid(*cells[:2]), "Remove both."
+        what = "this line and the next number the rows and columns of an image"
+    else:
+        below = find_header(cells[1], cells[2], "auto")
+        second, advice, row = below.names is not None, "Remove one of them.", row + 1
+        what = "a second header line"
+    if second:
+        raise DataError(
+            f"{path}, row {row}: {what}. Expected at most one line above the images.", advice
+        )
 
 
 def _check_text(path: Path, lines: list[bytes]) -> None:

@@ -20,14 +20,14 @@ from tasks.formats.csv_dialect import (
     cut_last,
     single_blanks,
 )
-from tasks.formats.csv_evidence import listed
+from tasks.formats.csv_evidence import is_word, listed
 from tasks.formats.csv_numbers import floats, plain_lines
 from tasks.formats.csv_table import Table, numbered
 from tasks.formats.csv_text import BLOCK, FLOAT_BLOCK, INNER, Block
 
 LOOKED_AT = 1000
 """Pixels of a row that are looked at to tell how numbers are written."""
-LIST_CHARACTERS = bytes.maketrans(b"[]()\t" + INNER, b"      ")
+LIST_CHARACTERS = bytes.maketrans(b"[]();|\t" + INNER, b"        ")
 BOOL_LINES = re.compile(rb"(?:(?i:true|false)[,\n])*+")
 EMPTY_LINES = re.compile(rb"\n\n+")
 SHORT = re.compile(rb"[0-9]{1,3}")
@@ -226,6 +226,10 @@ def _joined(beside: Sequence[Cells], pixels: NDArray[Any], block: Block, form: F
         labels = _label_column([cells[at] for cells in beside], block, form)
     elif columns.onehot:
         labels = _onehot([cells[columns.lead :] for cells in beside], block, form)
+    if columns.row_numbers and (
+        words := [at for at, cells in enumerate(beside) if is_word(cells[0])]
+    ):
+        raise errors.no_row_number(form.path, _line_numbers(block)[words[0]], beside[words[0]][0])
     if columns.index is not None:
         index = np.array([errors.row_number(cells[0]) for cells in beside], np.int64)
     return Rows(pixels, labels, index, lambda: _line_numbers(block))

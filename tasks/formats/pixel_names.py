@@ -11,6 +11,9 @@ from tasks.formats.errors import DataError
 PIXEL = re.compile(r"(?:[a-z]{0,9}[ _.-]?)?[0-9]+(?:[x_,. -][0-9]+)*", re.IGNORECASE)
 """Names of pixels: pixel0, 1x1, x12, V5, 784, pixel_3_4."""
 NUMBER = re.compile(r"[0-9]+")
+WORD_BEFORE = re.compile(r"([a-z]*)[^a-z0-9]*[0-9]+")
+DOWN, ACROSS = {"row", "r", "y"}, {"col", "column", "c", "x"}
+"""Words before the number of a row or of a column: row0_col3, x3_y0."""
 MOST_GAPS = 3
 """How many times more pixels names may number than there are, for the others to be missing."""
 
@@ -47,12 +50,17 @@ def pixel_order(names: Sequence[str]) -> tuple[int, ...] | None:
     if sorted(form[:1].lower() for form in forms) == ["b", "g", "r"]:
         places = [(*place, "rgb".index(name.strip()[0].lower()))
                   for place, name in zip(places, names, strict=True)]  # fmt: skip
-        own = [[place for place in places if place[-1] == colour] for colour in range(3)]
-        return None if all(one == sorted(one) for one in own) else _sorted(places)
+        by_plane = sorted(places, key=lambda place: (place[-1], place))
+        return None if places in (sorted(places), by_plane) else _sorted(places)
     if len(forms) != 1 or len(set(places)) < len(places) or len(places[0]) not in (1, 2):
         return None
-    down = [place[::-1] for place in places]  # 1x1, 2x1, 3x1: whoever numbers so, stands in order
-    if places == sorted(places) or down == sorted(down):
+    down = [place[::-1] for place in places]
+    words = WORD_BEFORE.findall(names[0].lower())
+    if len(words) == 2 and words[0] in ACROSS and words[1] in DOWN:
+        places = down
+    elif down == sorted(down) and not (len(words) == 2 and words[0] in DOWN and words[1] in ACROSS):
+        return None  # 1x1, 2x1, 3x1: whoever numbers so, stands in order
+    if places == sorted(places):
         return None
     spans = [max(one) - min(one) + 1 for one in zip(*places, strict=True)]
     if math.prod(spans) != len(places):

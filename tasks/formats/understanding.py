@@ -164,10 +164,10 @@ def _check_range(
     if used.outside(reach).any() and "outside" not in reading.accept:
         raise _first_bad(
             every, used.outside, f"expected a value from {used.black:g} to {used.white:g}",
-            "Correct the value or remove the row (and its label). If such values are right, "
-            "say which are black and white: --image.black "
-            f"{values.smallest:g} --image.white {values.largest:g}; or clip them to the range: "
-            "--reading.accept outside.",
+            "Correct the value or remove the row (and its label). If such values stand for missing "
+            "pixels, clip them to black and white: --reading.accept outside. If they are right, "
+            f"say which are black and white: --image.black {values.smallest:g} --image.white "
+            f"{values.largest:g}.",
         )  # fmt: skip
 
 
