@@ -10,7 +10,7 @@ from tasks.formats.shards import are_shards, roles_of_shards
 
 WORDS = {
     "train": {"train", "training", "trn", "tra", "tr"},
-    "test": {"test", "testing", "tst", "t10k", "tes", "te"},
+    "test": {"test", "testing", "tst", "t10k", "tes", "te", "eval", "evaluation", "holdout"},
     "validation": {"val", "valid", "validation", "dev"},
     "labels": {"labels", "lables", "label", "lbls", "lbl", "y", "target", "targets", "idx1"},
     "noisy": {"noisy"},
@@ -18,8 +18,8 @@ WORDS = {
                 "checksums", "requirements", "manifest"},
 }  # fmt: skip
 """Words in the name of a file, and what they say that it is."""
-GLUED = re.compile(r"^(x|y)(train|test)$|^(train|test)(x|y)$")
-"""Names such as `xtrain`."""
+GLUED = re.compile(r"(x|y)(train|test)|(train|test|val)([a-d]|x|y|[0-9]{1,4})")
+"""Names such as `xtrain`, `trainA` and `val2017`."""
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 TABLES = frozenset(
     (
@@ -29,7 +29,9 @@ TABLES = frozenset(
     )
 )  # fmt: skip
 """Endings of files that may hold images, or that somebody takes for such."""
-NAMED = WORDS["train"] | WORDS["test"] | WORDS["validation"] | WORDS["noisy"] | {"clean"}
+CLEAN = {"clean", "groundtruth", "gt"}
+"""Names of folders of clean images beside noisy ones."""
+NAMED = WORDS["train"] | WORDS["test"] | WORDS["validation"] | WORDS["noisy"] | CLEAN
 """Words in the names of folders that are looked into."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 MOST_LISTED = 10
@@ -65,6 +67,8 @@ def find_files(path: Path) -> dict[str, Path]:
     roles: dict[str, list[Path]] = {}
     for one in sorted(_candidates(path)):
         roles.setdefault(_role(one.relative_to(path)), []).append(one)
+    if len(roles) == 1 and (whole := _classes_around(path, *roles.values())):
+        return whole
     roles = {role: _without_copies(paths) for role, paths in _validated(roles).items()}
     if not roles:
         return _pictures(path)
@@ -103,8 +107,8 @@ def _inside(folder: Path) -> Iterator[Path]:
     """Yield a folder of pictures, the folders of noisy and clean ones that it has, or its tables
     if there is nothing else in it."""
     inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__"))]
-    pairs = [one for one in inside if one.name.lower() in ("noisy", "clean")]
-    if len(pairs) == 2:
+    pairs = [one for one in inside if one.name.lower() in CLEAN | WORDS["noisy"]]
+    if len(pairs) == 2 and any(words_of(one) & WORDS["noisy"] for one in pairs):
         yield from pairs
     elif any(one.is_dir() or one.suffix.lower() in PICTURES for one in inside):
         yield folder
@@ -123,8 +127,14 @@ def _role(path: Path) -> str:
 
 def _validated(roles: dict[str, list[Path]]) -> dict[str, list[Path]]:
     """Take validation images for the test images where there are none, and for all images where
-    there are no others; leave them aside otherwise."""
+    there are no others; leave them aside otherwise. Images beside them that are called neither
+    train nor test are to train on."""
     split = "" if "validation_data" in roles else None
+    if {"data", "validation_data"} <= roles.keys() and not roles.keys() & {
+        "train_data",
+        "test_data",
+    }:
+        roles = {f"train_{role}" if "_" not in role else role: roles[role] for role in roles}
     if "train_data" in roles and "test_data" not in roles:
         split = "test_"
     elif roles.keys() & {"data", "train_data", "test_data"}:
@@ -140,7 +150,7 @@ def words_of(path: Path) -> set[str]:
     """Return the words of a file's name, in small letters."""
     words = set(re.split(r"[^a-z0-9]+", path.name.lower()))
     for word in tuple(words):
-        if glued := GLUED.match(word):
+        if glued := GLUED.fullmatch(word):
             words |= {part for part in glued.groups() if part}
     return words
 
@@ -179,6 +189,14 @@ def _require_one_each(folder: Path, roles: dict[str, list[Path]]) -> None:
     advice = (
         f"Give one of them with --data FILE, e.g. {roles['data'][0]}." if alone else "Keep one."
     )
+    stems = {re.sub(r"[0-9]+", "#", one.name) for one in twice[0]}
+    if len(stems) == 1 and "#" in str(stems):
+        parts, ending = len(twice[0]), "".join(twice[0][0].suffixes)
+        stem = re.sub(r"[^a-zA-Z]*[0-9]+.*", "", twice[0][0].name) or "data"
+        advice += (
+            f" If they are parts of one table, number them: {stem}-00000-of-{parts:05}{ending}, "
+            f"{stem}-00001-of-{parts:05}{ending}, …"
+        )
     count = "both" if all(len(paths) == 2 for paths in twice) else "all"
     raise DataError(f"{folder}: {names} {count} exist. Which one is meant?", advice)
 
@@ -201,6 +219,32 @@ def _pictures(folder: Path) -> dict[str, Path]:
         )
     raise DataError(f"{folder}: there are no images{_listed(folder)}. Expected {EXPECTED}.",
                     "Give the folder or file of the images with --data.")  # fmt: skip
+
+
+def _classes_around(folder: Path, paths: list[Path]) -> dict[str, Path] | None:
+    """Return all folders as classes where the only one with a name of a role has others beside it:
+    `valid` beside `invalid`, or `clean` beside `dirty`; None if it has not.
+
+    Raises:
+        DataError: If it may as well be what it is called, as `train` beside `car` and `ship`.
+    """
+    others = [
+        one for one in folder.iterdir()
+        if one.is_dir() and not words_of(one) & NAMED and not one.name.startswith((".", "__"))
+        and _has_pictures(one)
+    ]  # fmt: skip
+    if len(paths) > 1 or not paths[0].is_dir() or not others or not _has_pictures(paths[0]):
+        return None
+    only, words = paths[0], words_of(paths[0])
+    if words & (WORDS["train"] | WORDS["test"]):
+        beside = ", ".join(sorted(one.name for one in others)[:MOST_LISTED])
+        raise DataError(
+            f"{folder}: pictures are in {only.name} and in {beside}. Are these classes, or does "
+            f"{only.name} say which images are for training or testing?",
+            f"For classes, rename {only.name}, e.g. to {only.name}s; otherwise give it alone, "
+            f"--data {only}.",
+        )
+    return {"data": folder}
 
 
 def _class_folders(folder: Path) -> list[Path]:

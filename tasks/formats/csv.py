@@ -51,7 +51,7 @@ def read_csv(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> 
     if is_transposed(table, reading.rows):
         return transposed(table, parsed)
     columns = find_columns(table, reading.label, reading.index, image)
-    form = form_of(table, columns)
+    form, names = form_of(table, columns), columns.row_names
     return ImageFile(
         form=described(", ".join(("CSV", *table.described)), path),
         width=columns.width,
@@ -61,7 +61,7 @@ def read_csv(path: Path, reading: "ReadingSettings", image: "ImageSettings") -> 
         decisions=(*table.decisions, *columns.decisions),
         warnings=columns.warnings,
         place=partial(_place, form),
-        row_names=table.first_cells if columns.row_names else None,
+        row_names=None if names is None else lambda: table.cells_of(names),
     )
 
 

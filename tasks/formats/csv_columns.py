@@ -44,10 +44,10 @@ class Columns:
     """Columns at the end of which exactly one is 1; they are the label."""
     index: int | None = None
     """Which column counts the rows."""
-    row_names: bool = False
-    """Whether the first column names the rows."""
+    row_names: int | None = None
+    """Which column names the rows."""
     row_numbers: bool = False
-    """Whether these names are numbers, in whatever order."""
+    """Whether the first column has numbers for names, in whatever order."""
     cell: int | None = None
     """Which column holds all pixels of an image; `lead` and `trail` count the others then."""
     words: bool = False
@@ -200,9 +200,10 @@ def _with_roles(
             columns = replace(columns, label=at)
             decisions.append((f"label in column {at + 1}", called, "--reading.label none"))
         elif role == "index":
-            numbers = at == 0 and not evidence.are_words(table, 0)
-            columns = replace(columns, row_names=columns.row_names or at == 0,
-                              row_numbers=columns.row_numbers or numbers)  # fmt: skip
+            if columns.row_names is None:
+                columns = replace(columns, row_names=at)
+            if at == 0 and not evidence.are_words(table, 0):
+                columns = replace(columns, row_numbers=True)
             decisions.append((f"row names in column {at + 1}", called, "--reading.index no"))
         else:
             decisions.append((f"column {at + 1} left out", called, ""))
@@ -216,10 +217,13 @@ def _with_roles(
 
 def _by_arithmetic(table: Table, columns: Columns, label: str, index: str, image: Sides) -> Columns:
     """Set columns apart without which an image has a plain shape."""
+    may_count = columns.lead == 0 and index != "no" and evidence.counts(table, 0)
+    if may_count and len(table.rows) >= evidence.ENOUGH:
+        # No pixel counts through so many images, whatever shape it would complete
+        columns, may_count = _with_index(columns), False
     width = columns.width
     if _fits(width, image):
         return columns
-    may_count = columns.lead == 0 and index != "no" and evidence.counts(table, 0)
     may_label = not columns.labelled and label == "auto"
     if _fits(width - 1, image):
         if may_count:
@@ -239,7 +243,7 @@ def _fits(width: int, image: Sides) -> bool:
 def _with_index(columns: Columns) -> Columns:
     decision = (
         "row numbers in column 1",
-        "it counts, and without it an image has a plain shape",
+        "it counts the rows",
         "--reading.index no",
     )
     return replace(columns, width=columns.width - 1, lead=1, index=0,

@@ -64,8 +64,8 @@ class Dialect:
     separator: bytes = b","
     """One character; `BLANK` is any run of blanks."""
     decimal_comma: bool = False
-    trailing: bool = False
-    """Whether a separator stands behind the last cell, too."""
+    trailing: int = 0
+    """Separators behind the last cell of every line, as empty columns of a sheet leave them."""
     multiline: bool = False
     """Whether quoted cells hold line feeds."""
 
@@ -78,8 +78,9 @@ class Dialect:
             cells = line.split()
         else:
             cells = [cell.strip(BLANKS) for cell in line.split(separator)]
-        if self.trailing and len(cells) > 1 and not cells[-1]:
-            del cells[-1]
+        for _ in range(self.trailing):
+            if len(cells) > 1 and not cells[-1]:
+                del cells[-1]
         return cells
 
     def sampled(self, line: bytes) -> Sequence[bytes]:
@@ -188,9 +189,12 @@ def find_dialect(lines: Sequence[bytes]) -> Dialect:
         score = _score(dialect, rows)
         if score > most + 0.01:
             best, most = dialect, score
-    trailing = best.separator != BLANK and all(
-        line.rstrip(BLANK).endswith(best.separator) for line in lines[1:] or lines
-    )
+    trailing = 0
+    if best.separator != BLANK:
+        ends = [
+            line.translate(None, BLANKS.replace(best.separator, b"")) for line in lines[1:] or lines
+        ]
+        trailing = min(len(line) - len(line.rstrip(best.separator)) for line in ends)
     decimal_comma = best.decimal_comma or (most > 0 and _have_decimal_commas(best, rows))
     return Dialect(best.separator, decimal_comma, trailing, multiline)
 

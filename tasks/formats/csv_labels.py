@@ -13,6 +13,7 @@ from autoencoders.images.byte_text import parse_bytes
 from tasks.formats import csv_errors as errors
 from tasks.formats.compression import described
 from tasks.formats.csv_columns import INDEXES, LABELS
+from tasks.formats.csv_dialect import BLANK
 from tasks.formats.csv_evidence import are_words, counts, is_word, repeats
 from tasks.formats.csv_table import Table, numbered, open_table
 from tasks.formats.csv_text import LONGEST
@@ -54,11 +55,17 @@ def csv_labels(path: Path, reading: "ReadingSettings", count: int | None = None)
         DataError: If a label is missing, or the columns do not say which one is the label.
     """
     table = open_table(path, "no", LONGEST)
+    if table.dialect.separator == BLANK and len({row[0] for row in table.rows}) == 1 < table.width:
+        # The same word in front of all labels, as in `class 7`, is a part of them
+        table = replace(table, width=1, rows=[[b" ".join(row)] for row in table.rows])
     plain = _plain(table, reading.header, count)
     if plain is not None:
         return plain
     below = replace(table, rows=table.rows[1:] or table.rows)
-    first, end = _label_columns(below, [_small(cell) for cell in table.rows[0]], reading.label)
+    above = [_small(cell) for cell in table.rows[0]]
+    first, end = _label_columns(below, above, reading.label)
+    others = [at for at in range(table.width) if not first <= at < end]
+    names = next((at for at in others if _names_rows(below, at, above[at])), None)
     column = _column(table, first, end)
     header = reading.header == "yes" or (
         reading.header == "auto" and _has_header(table, column, first, end, count)
@@ -74,7 +81,7 @@ def csv_labels(path: Path, reading: "ReadingSettings", count: int | None = None)
         described(", ".join(("CSV", *table.described, *(["header line"] * header))), path),
         _values(path, column, first, end),
         partial(_place, column.rows, first),
-        (lambda: table.first_cells()[header:]) if first == 1 == end - first else None,
+        None if names is None else lambda: table.cells_of(names)[header:],
     )
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.formats.csv_dialect import (
-    BLANK,
     BLANKS,
     NAMES,
     Cells,
     Dialect,
     Wide,
-    cut_first,
     find_dialect,
+    has_letter,
     joined_rows,
 )
 from tasks.formats.csv_header import NONE, Header, find_header, is_disguised, is_grid
@@ -61,13 +60,10 @@ class Table:
         for block in self.blocks():
             yield from numbered(block)
 
-    def first_cells(self) -> list[bytes]:
-        """Return the first cell of every row."""
-        separator = self.dialect.separator
-        rows = (line.lstrip(BLANKS) for _, line in self.lines())
-        if separator == BLANK:
-            return [line.split(None, 1)[0].strip(b'"') for line in rows]
-        return [cut_first(line, separator)[0].strip(BLANKS) for line in rows]
+    def cells_of(self, column: int) -> list[bytes]:
+        """Return the cells of a column at either end; empty where a row is too short for it."""
+        rows = (self.dialect.ends(line) for _, line in self.lines())
+        return [row[column] if column < len(row) else b"" for row in rows]
 
     @property
     def described(self) -> list[str]:
@@ -164,13 +160,15 @@ def _header(path: Path, row: int, cells: list[Sequence[bytes]], wanted: str) -> 
 def _refuse_second(path: Path, row: int, header: Header, cells: list[Cells]) -> None:
     """Refuse a second line of names, which would be an image: as pandas writes columns of several
     levels, or with the unit of each column."""
-    if header.names is None:
-        second, advice = header.image is None and is_grid(*cells[:2]), "Remove both."
-        what = "this line and the next number the rows and columns of an image"
+    below = find_header(cells[1], cells[2], "auto").names is not None
+    if header.names is not None:
+        second, what, advice, row = below, "a second header line", "Remove one of them.", row + 1
+    elif below and all(map(has_letter, cells[0])):
+        second, what, advice = True, "two header lines", "Remove one of them."
     else:
-        below = find_header(cells[1], cells[2], "auto")
-        second, advice, row = below.names is not None, "Remove one of them.", row + 1
-        what = "a second header line"
+        second = header.image is None and is_grid(*cells[:2])
+        what = "this line and the next number the rows and columns of an image"
+        advice = "Remove both."
     if second:
         raise DataError(
             f"{path}, row {row}: {what}. Expected at most one line above the images.", advice

@@ -106,7 +106,7 @@ def parse(block: Block, form: Form) -> Rows:
     if dialect.separator == BLANK:
         text = single_blanks(text)
     if dialect.trailing:
-        text = text.replace(dialect.separator + b"\n", b"\n")
+        text = text.replace(dialect.separator * dialect.trailing + b"\n", b"\n")
     found = _at_once(text, block, form)
     if found is None and (text[:1] == b"\n" or b"\n\n" in text):
         found = _at_once(EMPTY_LINES.sub(b"\n", text).removeprefix(b"\n"), block, form)

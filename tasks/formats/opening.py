@@ -106,25 +106,42 @@ def _opened(
 def _check_order(
     path: Path, images: ImageFile, labels_path: Path | None, labels: LabelFile
 ) -> None:
-    """Refuse labels whose rows have the names of the images in another order.
+    """Refuse labels whose rows have the names of the images, but another one at some place.
 
     Raises:
-        DataError: If they have; names of other rows say nothing.
+        DataError: If they have. Names of other rows say nothing, nor do numbers that only count,
+            from whatever number on.
     """
     if images.row_names is None or labels.row_names is None:
         return
-    of_images, of_labels = images.row_names(), labels.row_names()
-    if of_images == of_labels or sorted(of_images) != sorted(of_labels):
+    of_images, of_labels = (
+        [name.lstrip(b"0") or name[-1:] for name in names()]
+        for names in (images.row_names, labels.row_names)
+    )
+    shared = len(set(of_images) & set(of_labels))
+    if 2 * shared < len(of_labels) or (_counts(of_images) and _counts(of_labels)):
         return
-    pairs = zip(of_images, of_labels, strict=True)
-    at, (one, other) = next((at, pair) for at, pair in enumerate(pairs) if pair[0] != pair[1])
+    pairs = zip(of_images, of_labels, strict=False)
+    found = next(((at, pair) for at, pair in enumerate(pairs) if pair[0] != pair[1]), None)
+    if found is None:
+        return
+    at, (one, other) = found
     raise DataError(
         f"{labels_path}, {labels.place(at)}: the label of the row {other.decode(errors='replace')}"
         f", but {path.name} has the row {one.decode(errors='replace')} there. Expected the rows of "
         "both in the same order.",
-        "Sort both by their first column: in pandas, frame.sort_values(frame.columns[0]) and "
-        "to_csv(index=False).",
+        "Bring the labels to the rows of the images: in pandas, labels.set_index(NAME).loc["
+        "images[NAME]].reset_index().to_csv(FILE, index=False), with NAME the column of the names. "
+        "Remove an image without a label first.",
     )
+
+
+def _counts(names: list[bytes]) -> bool:
+    """Tell whether names are numbers each of which is one more than that before."""
+    if not all(name.isdigit() and len(name) < 19 for name in names):
+        return False
+    numbers = [int(name) for name in names]
+    return all(number == numbers[0] + at for at, number in enumerate(numbers))
 
 
 def open_images(

@@ -148,6 +148,18 @@ def test_the_place_of_a_value_is_its_row_in_the_file(path):
     assert read(path).place(5, 17) == f"row {row}, column 18 (pixel17)"
 
 
+def test_a_missing_label_is_no_class(path):
+    """Weka writes `?`; without labels the images are read."""
+    text = written().splitlines()
+    text[-3] = text[-3].rpartition(",")[0] + ",?"
+    path.write_text("\n".join(text))
+
+    with pytest.raises(DataError, match=f"row {len(text) - 2}, column class: .*'\\?'") as caught:
+        pixels_of(read(path))
+    assert "--reading.label none" in caught.value.advice
+    assert np.array_equal(pixels_of(read(path, label="none"))[0], ROWS)
+
+
 def test_sparse_rows_are_refused_in_words(path):
     """Weka itself makes dense rows of them."""
     text = written()

@@ -80,6 +80,7 @@ FORMS = {
     "plus signs": rows(form="+{}"),
     "separator behind every row": rows(form="{},", separator=""),
     "semicolon behind every row": rows(form="{};", separator=""),
+    "empty columns behind every row, as of a sheet": [row + ",,," for row in rows()],
     "names": [",".join(NAMES), *rows()],
     "names in quotes": [",".join(f'"{name}"' for name in NAMES), *rows()],
     "names of rows and columns": [
@@ -108,6 +109,7 @@ FORMS = {
     "names of files": [f"img_{at}.png," + row for at, row in enumerate(rows())],
     "one cell": ["pixels", *in_one_cell('"{}"')],
     "one cell with commas": ["pixels", *in_one_cell('"{}"', separator=",")],
+    "one cell with semicolons": ["pixels", *in_one_cell('"{}"', separator=";")],
     "one cell, a Python list": ["pixels", *in_one_cell('"[{}]"', separator=", ")],
     "one cell, NumPy's print on several lines": [
         "pixels", *(f'"{numpys(row)}"' for row in PIXELS.tolist())
@@ -228,6 +230,16 @@ def test_names_that_say_no_order_change_none(tmp_path, names):
     assert np.array_equal(read(tmp_path / "data.csv")[0], PIXELS)
 
 
+@pytest.mark.parametrize("names", ["row{0}_col{1}", "r{0}c{1}", "x{1}_y{0}", "col{1}.row{0}"])
+def test_names_that_say_row_and_column_are_taken_at_their_word(tmp_path, names):
+    """Also where all pixels of a column stand side by side, as other languages store arrays."""
+    every = [names.format(at // 8, at % 8) for at in range(64)]
+    by_column = [every[8 * (at % 8) + at // 8] for at in range(64)]
+    pd.DataFrame(PIXELS, columns=every)[by_column].to_csv(tmp_path / "data.csv", index=False)
+
+    assert np.array_equal(read(tmp_path / "data.csv")[0], PIXELS)
+
+
 def test_colours_whose_names_were_sorted_are_brought_in_order(tmp_path):
     """Red, green and blue of each pixel; as they stand in order, all of a colour may come first."""
     pixels = RNG.integers(0, 256, (20, 48))
@@ -239,6 +251,10 @@ def test_colours_whose_names_were_sorted_are_brought_in_order(tmp_path):
 
     assert np.array_equal(read(tmp_path / "sorted.csv")[0], pixels)
     assert np.array_equal(read(tmp_path / "planes.csv")[0], table[planes])
+
+    bgr = [f"{colour}{at}" for at in range(16) for colour in "bgr"]  # as OpenCV has them
+    table[bgr].to_csv(tmp_path / "bgr.csv", index=False)
+    assert np.array_equal(read(tmp_path / "bgr.csv")[0], pixels)
 
 
 def test_a_header_of_numbers_that_were_sorted_is_one(tmp_path):
@@ -298,6 +314,32 @@ def test_faces_as_fer2013_spreads_them_are_read(tmp_path):
     assert np.array_equal(pixels, PIXELS)
     assert np.array_equal(labels, LABELS)
     assert "usage" in file.warnings[0].lower()
+
+
+@pytest.mark.parametrize("separator", [" ", ";", "|", ","])
+@pytest.mark.parametrize("between", [",", "\t"], ids=["comma", "tab"])
+@pytest.mark.parametrize("header", [True, False], ids=["header", "no header"])
+def test_a_label_before_all_pixels_in_one_cell_is_found(tmp_path, separator, between, header):
+    """A comma between them is no decimal one, though it is the only one of its row."""
+    if between == separator:
+        pytest.skip("that is a table with a column per pixel")
+    lines = in_one_cell(separator=separator)
+    lines = [f"{label}{between}{line}" for label, line in zip(LABELS, lines, strict=True)]
+    above = [f"label{between}image"] if header else []
+    pixels, labels = read(written(tmp_path / "data.csv", above + lines))
+
+    assert np.array_equal(pixels, PIXELS)
+    assert np.array_equal(labels, LABELS)
+
+
+def test_row_numbers_are_no_pixels_whatever_shape_they_complete(tmp_path):
+    """363 = 11 x 11 x 3 = 2 + 19 x 19; no pixel counts through many images."""
+    pixels = RNG.integers(0, 256, (200, 361))
+    lines = [",".join(map(str, [at, at % 7 + 1, *row])) for at, row in enumerate(pixels.tolist())]
+    found, labels = read(written(tmp_path / "data.csv", lines))
+
+    assert np.array_equal(found, pixels)
+    assert labels.tolist() == [at % 7 + 1 for at in range(200)]
 
 
 def test_labels_far_above_255_stay_exact(tmp_path):

@@ -196,6 +196,55 @@ def test_a_column_between_pixels_is_refused(tmp_path, label, name):
     assert np.array_equal(labels, LABELS)
 
 
+GRID = [[at // 8 for at in range(64)], [at % 8 for at in range(64)]]
+
+
+@pytest.mark.parametrize(
+    ("above", "left"),
+    [
+        ([[f"pixel{at}" for at in range(64)], range(64)], 1),
+        ([["px"] * 64, [f"pixel{at}" for at in range(64)]], 1),
+        (GRID, 0),
+    ],
+    ids=["names and numbers", "two lines of names", "rows and columns"],
+)
+def test_a_second_line_of_names_is_refused(tmp_path, above, left):
+    """As pandas writes columns of several levels; each would be an image more."""
+    lines = [",".join(map(str, names)) for names in above]
+    path = written(tmp_path / "data.csv", [*lines, *rows()])
+
+    assert re.search(
+        r"row [12].*Expected at most one line above the images\. Remove", refusal(path)
+    )
+    assert np.array_equal(read(written(path, [*lines[:left], *rows()]))[0], PIXELS)
+
+
+@pytest.mark.parametrize("place", [20, 5000])
+def test_a_row_of_sums_is_no_image(tmp_path, place):
+    """A word among row numbers, however far behind; without it the rest is read."""
+    lines = [f"{7 * at}," + row for at, row in enumerate(rows() * 300)]
+    sums = "All," + ",".join(["9000"] * 64)
+    header = "," + ",".join(f"pixel{at}" for at in range(64))
+    path = written(tmp_path / "data.csv", [header, *lines[:place], sums, *lines[place:]])
+
+    assert f"row {place + 2}, column 1: expected the number of an image" in refusal(path)
+    assert len(read(written(path, [header, *lines]))[0]) == 6000
+
+
+def test_a_pixel_at_the_edge_that_looks_like_a_label_is_asked_about(tmp_path):
+    """All images of one class, and dark edges: only a user knows that the label is the other."""
+    down, across = np.mgrid[:12, :12]
+    peaks = np.random.default_rng(0).uniform(3, 8, (60, 2, 1, 1))
+    pixels = 255 * np.exp(-((down - peaks[:, 0]) ** 2 + (across - peaks[:, 1]) ** 2) / 8)
+    pixels = pixels.astype(int).reshape(60, -1)
+    assert len(np.unique(pixels[:, -1])) > 2
+    assert pixels[:, -1].max() < 40
+    path = written(tmp_path / "data.csv", [f"30,{row}" for row in rows(pixels)])
+
+    assert "--reading.label first or --reading.label last" in refusal(path)
+    assert np.array_equal(read(path, label="first")[0], pixels)
+
+
 def test_settings_overrule_what_is_seen(tmp_path):
     """A header that counts, a label and row numbers can be pixels all the same."""
     counted = written(tmp_path / "counted.csv", [",".join(map(str, range(64))), *rows()])

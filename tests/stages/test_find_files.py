@@ -1,5 +1,7 @@
 """Which file of a folder is what, by its name."""
 
+import re
+
 import pytest
 
 from tasks.find_files import find_files
@@ -71,7 +73,11 @@ def test_validation_images_are_left_aside(tmp_path):
         (("train.csv", "dev.csv", "dev_labels.csv"),
          {"train_data": "train.csv", "test_data": "dev.csv", "test_labels": "dev_labels.csv"}),
         (("val.csv", "val_labels.csv"), {"data": "val.csv", "labels": "val_labels.csv"}),
-        (("images.csv", "val.csv"), {"data": "images.csv"}),
+        (("images.csv", "labels.csv", "valid.csv"),
+         {"train_data": "images.csv", "train_labels": "labels.csv", "test_data": "valid.csv"}),
+        (("train2017/1.png", "val2017/1.png"),
+         {"train_data": "train2017", "test_data": "val2017"}),
+        (("train.csv", "eval.csv"), {"train_data": "train.csv", "test_data": "eval.csv"}),
     ],
 )  # fmt: skip
 def test_validation_images_are_the_test_images_where_there_are_no_others(tmp_path, names, roles):
@@ -145,6 +151,40 @@ def test_a_file_beside_folders_of_classes_does_not_hide_them(tmp_path):
     with pytest.raises(DataError, match=f"alone: --data {flat}/images"):
         find_files(flat)
     assert find_files(plain) == {"data": plain / "data.csv"}
+
+
+@pytest.mark.parametrize(
+    "names", [("valid", "invalid"), ("clean", "dirty"), ("noisy", "blurred"), ("dev", "ops")]
+)
+def test_a_class_with_the_name_of_a_role_is_a_class(tmp_path, names):
+    """Alone among other folders of pictures, it says nothing of them."""
+    folder = folder_of(tmp_path, *(f"{name}/1.png" for name in names))
+
+    assert find_files(folder) == {"data": folder}
+
+
+def test_a_class_that_is_called_train_is_asked_about(tmp_path):
+    """It may be a vehicle; the steps lead to what was meant."""
+    folder = folder_of(tmp_path, "car/1.png", "ship/1.png", "train/1.png")
+    with pytest.raises(DataError, match="in train and in car, ship") as caught:
+        find_files(folder)
+
+    assert f"--data {folder / 'train'}" in caught.value.advice
+    assert find_files(folder / "train") == {"data": folder / "train"}
+    (folder / "train").rename(folder / re.search(r"e\.g\. to (\w+)", caught.value.advice)[1])
+    assert find_files(folder) == {"data": folder}
+
+
+def test_numbered_files_are_joined_once_they_are_named_as_parts(tmp_path):
+    """Without that they may be folds, or versions."""
+    folder = folder_of(tmp_path, "train_1.csv", "train_2.csv", "test.csv")
+    with pytest.raises(DataError, match="both exist") as caught:
+        find_files(folder)
+
+    first, second = re.findall(r"train-[^\s,]+\.csv", caught.value.advice)
+    (folder / "train_1.csv").rename(folder / first)
+    (folder / "train_2.csv").rename(folder / second)
+    assert len(find_files(folder)) == 3
 
 
 def test_folders_of_pictures_further_down_are_named(tmp_path):

@@ -87,6 +87,15 @@ def read_parquet(folder: Path, split: str) -> np.ndarray:
     return np.stack([column.to_numpy() for column in table.columns[:-1]], axis=1)
 
 
+def read_shards(folder: Path, split: str) -> np.ndarray:
+    """Read the pictures in all files of a split."""
+    files = sorted(folder.glob(f"{split}-*.parquet"))
+    cells = [cell for file in files for cell in pq.read_table(file).column("image").to_pylist()]
+    return np.array([np.asarray(Image.open(io.BytesIO(cell["bytes"]))) for cell in cells]).reshape(
+        -1, WIDTH
+    )
+
+
 def read_pictures(folder: Path, split: str) -> np.ndarray:
     """Read every picture that is none of the broken ones, in the order of their paths."""
     found = []
@@ -110,7 +119,8 @@ READERS: dict[str, Callable[[Path, str], np.ndarray]] = {
     "a .npy": lambda folder, split: np.rint(
         np.load(folder / f"x_{split}.npy").reshape(-1, WIDTH) * 255
     ),
-    "Parquet": read_parquet,
+    "Parquet, a column per pixel": read_parquet,
+    "Parquet in several files": read_shards,
     "PNG": read_pictures,
 }
 """By the beginning of its name, how others read a form."""

@@ -425,9 +425,20 @@ def test_an_ambiguous_shape_is_asked_for(tmp_path):
     assert found["shape"] == [6, 10, 1]
 
 
+LAYOUTS = {
+    "names first": lambda labels: labels,
+    "names last": lambda labels: labels[labels.columns[::-1]],
+    "another column": lambda labels: labels.assign(source="web")[[labels.columns[0], "source",
+                                                                  "label"]],
+    "leading zeros": lambda labels: labels.assign(
+        **{labels.columns[0]: labels[labels.columns[0]].map("{:05d}".format)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("name", ["id", "Unnamed: 0"])
-def test_labels_in_another_order_than_the_images_are_refused(tmp_path, name):
-    """Both files name their rows; the step works. The same order may be any."""
+def test_labels_in_another_order_than_the_images_are_refused(tmp_path, name, change):
+    """Both files name their rows, wherever; the step works. The same order may be any."""
     order = np.random.default_rng(0).permutation(len(PIXELS))
     images = pd.DataFrame(PIXELS, columns=[f"pixel{at}" for at in range(64)])
     images.insert(0, name, np.arange(len(PIXELS)))
@@ -435,7 +446,7 @@ def test_labels_in_another_order_than_the_images_are_refused(tmp_path, name):
 
     def write(images, labels):
         images.to_csv(tmp_path / "data.csv", index=False)
-        labels.to_csv(tmp_path / "labels.csv", index=False)
+        change(labels).to_csv(tmp_path / "labels.csv", index=False)
 
     def found():
         made = ingested(tmp_path)
@@ -449,9 +460,16 @@ def test_labels_in_another_order_than_the_images_are_refused(tmp_path, name):
     assert found() == expected
 
     write(images, labels.iloc[order])
-    assert f"the label of the row {order[0]}, but data.csv has the row 0" in refused(tmp_path)
-    write(images, labels.iloc[order].sort_values(name))
+    message = refused(tmp_path)
+    assert re.search(rf"the label of the row 0*{order[0]}, but data.csv has the row 0", message)
+    step = re.search(r"(labels\.set_index.*reset_index\(\))", message)[1]
+    write(images, eval(step, {"labels": labels.iloc[order], "images": images, "NAME": name}))
     assert found() == expected
+
+    write(images, labels.assign(**{name: labels[name] + 1}))  # both count, from 0 and from 1
+    assert found() == expected
+    write(images, labels.iloc[order].replace({name: {3: 99}}))  # an image has no label
+    assert "Expected the rows of both in the same order" in refused(tmp_path)
 
 
 def test_columns_that_are_images_are_asked_about(tmp_path):
