@@ -61,7 +61,7 @@ class ReadingSettings(SettingsGroup):
     """Whether a table begins with a header line of column names."""
 
     label: Literal["auto", "first", "last", "none"] = "auto"
-    """Which column of a table of images holds the label."""
+    """Which column of a table of images holds the label; none uses no labels, wherever they are."""
 
     index: Literal["auto", "yes", "no"] = "auto"
     """Whether the first column of a table of images holds row numbers."""

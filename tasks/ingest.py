@@ -135,7 +135,7 @@ class _Ingest:
             path = one.labels_path or one.path
             raise DataError(
                 f"{path}: {error}, which are words. Expected the name of a class for each image.",
-                "Remove the labels (--reading.label none where they stand beside the pixels).",
+                "Correct them, or use no labels: --reading.label none.",
             ) from error
 
     def _decide(self) -> tuple[Meaning, list[Decision]]:

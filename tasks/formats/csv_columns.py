@@ -291,6 +291,14 @@ def _with_onehot(table: Table, columns: Columns, image: Sides) -> Columns:
             )
             return replace(columns, width=width, trail=classes, onehot=classes,
                            decisions=(*columns.decisions, decision))  # fmt: skip
+    for classes in evidence.onehot_widths(table, columns.width, first=True):
+        if columns.lead == 0 and _fits(columns.width - classes, image):
+            raise DataError(
+                f"{table.path}, row {table.skipped + 1}: the first {classes} columns hold exactly "
+                "one 1 in each row, as one-hot labels do. Expected those behind the pixels.",
+                f"Move them there: in pandas, frame[[*frame.columns[{classes}:], "
+                f"*frame.columns[:{classes}]]].to_csv(FILE, index=False).",
+            )
     return columns
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from tasks.formats.csv_columns import Columns
 from tasks.formats.csv_dialect import BLANK, NAMES, NUMBER, THOUSANDS, Cells, Dialect
-from tasks.formats.csv_evidence import listed
+from tasks.formats.csv_evidence import BOOLS, listed, number_in
 from tasks.formats.csv_table import Table, numbered, zeros_error
 from tasks.formats.csv_text import INNER, Block
 from tasks.formats.errors import DataError
 
 LONGEST_QUOTE = 30
 """Characters of a wrong value that a message quotes."""
-BOOLS = {b"true": 1.0, b"false": 0.0}
 DECIMAL_COMMA = re.compile(rb"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 REMOVE = "Correct the value or remove the row, and its label if that is in another file."
 NO_LABEL = frozenset({b"", b"nan", b"<na>", b"?"})
@@ -214,7 +213,7 @@ def _question(cell: bytes, values: str) -> tuple[str, str]:
 
 
 def whole_label(path: Path, row: int, column: int, cell: bytes) -> int:
-    """Return the whole number in a cell of labels, also of the form 7.0.
+    """Return the whole number in a cell of labels, also of the form 7.0; 0 or 1 of False and True.
 
     Raises:
         DataError: If it is anything else.
@@ -222,6 +221,8 @@ def whole_label(path: Path, row: int, column: int, cell: bytes) -> int:
     place = f"{path}, row {row}, column {column}: "
     if cell.lower() in NO_LABEL:
         raise missing_label(place, cell)
+    if cell.lower() in BOOLS:
+        return int(BOOLS[cell.lower()])
     number = _value(cell, "number", decimal_comma=False)
     if number is None or number % 1 or abs(number) > LARGEST:
         raise DataError(
@@ -260,7 +261,7 @@ def onehot(path: Path, row: int, column: int, cells: Cells) -> int:
     Raises:
         DataError: If that is so of none.
     """
-    values = [_value(cell, "number", decimal_comma=False) for cell in cells]
+    values = [number_in(cell) for cell in cells]
     ones = [at for at, value in enumerate(values) if value == 1]
     if len(ones) != 1 or values.count(0) != len(cells) - 1:
         raise DataError(

@@ -11,6 +11,7 @@ from tasks.formats.csv_dialect import NUMBER, Cells, has_letter
 from tasks.formats.csv_table import Table
 
 LIST_BREAK = re.compile(rb"[\s,;|\[\]()]+")
+BOOLS = {b"true": 1.0, b"false": 0.0}
 MOST_CLASSES = 1000
 MOST = 0.9
 """Share of a column's cells that say what it is; single errors do not count."""
@@ -77,15 +78,16 @@ def label_side(table: Table, first: int, last: int) -> int | None:
 
 def _numbers(rows: Iterable[Sequence[bytes]], columns: tuple[int, ...]) -> NDArray[np.float64]:
     """Return some columns as numbers, (columns, rows); what is none becomes NaN."""
-    found = [[_number(row[at]) for at in columns] for row in rows]
+    found = [[number_in(row[at]) for at in columns] for row in rows]
     return np.array(found, np.float64).T
 
 
-def _number(cell: bytes) -> float:
+def number_in(cell: bytes) -> float:
+    """Return the number in a cell, 1 or 0 of True and False; NaN if there is none."""
     try:
         return float(cell)
     except ValueError:
-        return float("nan")
+        return BOOLS.get(cell.lower(), float("nan"))
 
 
 def _side(values: NDArray[np.float64]) -> int | None:
@@ -131,15 +133,17 @@ def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def onehot_widths(table: Table, width: int) -> Iterator[int]:
-    """Yield how many columns at the end hold exactly one 1 in each of the first rows, else 0."""
+def onehot_widths(table: Table, width: int, *, first: bool = False) -> Iterator[int]:
+    """Yield how many columns at the end, or the beginning if `first`, hold exactly one 1 in each of
+    the first rows, else 0."""
     most = min(MOST_CLASSES, width - 1)
-    values = _numbers(table.rows, tuple(range(table.width - most, table.width)))  # (columns, rows)
+    some = range(most) if first else range(table.width - 1, table.width - most - 1, -1)
+    values = _numbers(table.rows, tuple(some))  # (columns, rows), the outermost column first
     binary = ((values == 0) | (values == 1)).all(axis=1)
-    usable = most if binary.all() else int(np.argmin(binary[::-1]))
+    usable = most if binary.all() else int(np.argmin(binary))
     if usable < 2:
         return
-    ones = np.cumsum(values[::-1][:usable], axis=0)
+    ones = np.cumsum(values[:usable], axis=0)
     for classes in np.flatnonzero((ones == 1).all(axis=1)):
         if classes > 0:
             yield int(classes) + 1

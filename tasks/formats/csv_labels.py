@@ -14,7 +14,7 @@ from tasks.formats import csv_errors as errors
 from tasks.formats.compression import described
 from tasks.formats.csv_columns import INDEXES, LABELS
 from tasks.formats.csv_dialect import BLANK
-from tasks.formats.csv_evidence import are_words, counts, is_word, repeats
+from tasks.formats.csv_evidence import are_words, counts, is_word, number_in, repeats
 from tasks.formats.csv_table import Table, numbered, open_table
 from tasks.formats.csv_text import LONGEST
 from tasks.formats.errors import DataError
@@ -150,10 +150,7 @@ def _names_rows(table: Table, at: int, name: str) -> bool:
 
 
 def _is_onehot(cells: Sequence[bytes]) -> bool:
-    try:
-        values = [float(cell) for cell in cells]
-    except ValueError:
-        return False
+    values = list(map(number_in, cells))
     return values.count(1) == 1 and values.count(0) == len(values) - 1
 
 

@@ -20,7 +20,7 @@ from tasks.formats.csv_dialect import (
     cut_last,
     single_blanks,
 )
-from tasks.formats.csv_evidence import is_word, listed
+from tasks.formats.csv_evidence import BOOLS, is_word, listed
 from tasks.formats.csv_numbers import floats, plain_lines
 from tasks.formats.csv_table import Table, numbered
 from tasks.formats.csv_text import BLOCK, FLOAT_BLOCK, INNER, Block
@@ -78,7 +78,7 @@ def form_of(table: Table, columns: Columns) -> Form:
     kinds = {
         "byte": lambda cell: SHORT.fullmatch(cell) is not None,
         "hex": lambda cell: cell[:2].lower() == b"0x",
-        "bool": lambda cell: cell.lower() in errors.BOOLS,
+        "bool": lambda cell: cell.lower() in BOOLS,
         "whole": lambda cell: SHORT.fullmatch(cell.removesuffix(b".0")) is not None,
     }
     most = 0.9 * len(some)  # single errors do not count

@@ -1,6 +1,7 @@
 """The user's files, opened by what they are; their names say nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,7 @@ from tasks.formats.csv_labels import csv_labels
 from tasks.formats.errors import DataError
 from tasks.formats.foreign import refuse_foreign, refuse_office
 from tasks.formats.idx import idx_labels, is_idx, read_idx
-from tasks.formats.image_file import ImageFile, LabelFile, Opened
+from tasks.formats.image_file import ImageFile, LabelFile, Opened, Part
 from tasks.formats.image_set import ImageSet
 from tasks.formats.parquet import MAGIC as PARQUET
 from tasks.formats.parquet import read_parquet
@@ -84,6 +85,8 @@ def _opened(
     """Join the images of a split with its labels and noisy twins."""
     path, images = _table(f"{split}data", files, reading, image)
     labels_path, labels = files.get(f"{split}labels"), None
+    if reading.label == "none":
+        labels_path = None
     if labels_path is not None:
         labels = _labels(f"{split}labels", files, reading, images.count)
         _check_order(path, images, labels_path, labels)
@@ -156,10 +159,21 @@ def open_images(
         DataError: If it is no such file.
     """
     if path.is_dir():
-        return {"data": read_pictures(path, image)}
-    if is_npz(path):
-        return read_npz(path)
-    return {"data": _form(path).images(path, reading, image)}
+        found = {"data": read_pictures(path, image)}
+    elif is_npz(path):
+        found = read_npz(path)
+    else:
+        found = {"data": _form(path).images(path, reading, image)}
+    if reading.label == "none":
+        return {split: _unlabelled(images) for split, images in found.items()}
+    return found
+
+
+def _unlabelled(images: ImageFile) -> ImageFile:
+    def parts(rows: int) -> Iterator[Part]:
+        return (Part(part.pixels, None) for part in images.parts(rows))
+
+    return replace(images, parts=parts, labelled=False)
 
 
 def open_labels(path: Path, reading: "ReadingSettings", count: int | None) -> LabelFile:

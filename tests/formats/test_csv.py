@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 from autoencoders.settings import ImageSettings, ReadingSettings
 from tasks.formats.csv import read_csv
+from tasks.formats.errors import DataError
 
 RNG = np.random.default_rng(3)
 PIXELS = RNG.integers(0, 256, (20, 64))
@@ -300,6 +302,26 @@ def test_one_hot_labels_behind_the_pixels_are_found(tmp_path):
 
     assert np.array_equal(found, pixels)
     assert np.array_equal(labels, classes)
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_one_hot_labels_may_be_true_and_false_but_not_in_front(tmp_path, header):
+    """As get_dummies of pandas writes them; the step that moves the columns works."""
+    classes = pd.get_dummies(pd.Series(LABELS % 4), prefix="class")
+    images = pd.DataFrame(PIXELS, columns=NAMES)
+    path = tmp_path / "data.csv"
+    pd.concat([images, classes], axis=1).to_csv(path, index=False, header=header)
+    pixels, labels = read(path)
+    assert np.array_equal(pixels, PIXELS)
+    assert np.array_equal(labels, LABELS % 4)
+
+    frame = pd.concat([classes.astype(int), images], axis=1)
+    frame.to_csv(path, index=False, header=header)
+    with pytest.raises(DataError, match="the first 4 columns hold exactly one 1") as caught:
+        opened(path)
+    step = re.search(r"frame\[\[.*?\]\]\]", caught.value.advice)[0]
+    eval(step).to_csv(path, index=False, header=header)
+    assert np.array_equal(read(path)[1], LABELS % 4)
 
 
 def test_faces_as_fer2013_spreads_them_are_read(tmp_path):

@@ -53,6 +53,11 @@ FORMS = {
     "one-hot, floats": ([",".join(f"{one}.0" for one in row.split(",")) for row in HOT], NUMBERS),
     "one-hot, numbered": ([",".join(map(str, range(10))), *HOT], NUMBERS),
     "one-hot behind row numbers": ([f"{at},{row}" for at, row in enumerate(HOT)], NUMBERS),
+    "one-hot, pandas's get_dummies": (
+        ["a,b,c,d,e,f,g,h,i,j", *(row.replace("0", "False").replace("1", "True") for row in HOT)],
+        NUMBERS,
+    ),
+    "True and False": ([one > 4 for one in NUMBERS], [one > 4 for one in NUMBERS]),
     "one-hot, blanks": ([row.replace(",", " ") for row in HOT], NUMBERS),
 }
 

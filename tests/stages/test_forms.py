@@ -37,6 +37,25 @@ def test_every_form_makes_the_same_tables(tmp_path, expected, form):
     assert {split: (made / f"{split}.parquet").read_bytes() for split in SPLITS} == expected
 
 
+ONLY_BY_ARITHMETIC = {"label last, no header", "Parquet, a column per pixel"}
+"""Forms that have a column more than pixels, which is a pixel if it is no label."""
+
+
+@pytest.mark.parametrize(
+    "form",
+    [form for form in FORMS if form.name not in ONLY_BY_ARITHMETIC],
+    ids=lambda form: form.name,
+)
+def test_every_form_is_read_without_its_labels(tmp_path, form):
+    """In a column, a file, an archive or the names of folders."""
+    made = ingested(form.write(tmp_path), reading={**form.reading, "label": "none"})
+
+    for split, (pixels, _) in SPLITS.items():
+        found, names = content(made / f"{split}.parquet")
+        assert np.array_equal(found, pixels)
+        assert names is None
+
+
 def test_the_reference_form_holds_the_pixels_as_drawn(tmp_path):
     """What all others are compared with is itself right."""
     made = ingested(FORMS[0].write(tmp_path))
