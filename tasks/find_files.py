@@ -5,35 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tasks.file_names import CLEAN, NAMED, PICTURES, TABLES, WORDS, ending_of, words_of
 from tasks.formats.errors import DataError
 from tasks.formats.shards import are_shards, roles_of_shards
 
-WORDS = {
-    "train": {"train", "training", "trn", "tra", "tr"},
-    "test": {"test", "testing", "tst", "t10k", "tes", "te", "eval", "evaluation", "holdout"},
-    "validation": {"val", "valid", "validation", "dev"},
-    "labels": {"labels", "lables", "label", "lbls", "lbl", "y", "target", "targets", "idx1"},
-    "noisy": {"noisy"},
-    "nothing": {"readme", "license", "submission", "mapping", "names", "meta", "metadata",
-                "checksums", "requirements", "manifest"},
-}  # fmt: skip
-"""Words in the name of a file, and what they say that it is."""
-GLUED = re.compile(r"(x|y)(train|test)|(train|test|val)([a-d]|x|y|[0-9]{1,4})")
-"""Names such as `xtrain`, `trainA` and `val2017`."""
-COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
-TABLES = frozenset(
-    (
-        "", ".csv", ".tsv", ".txt", ".dat", ".data", ".npy", ".npz", ".parquet", ".arff", ".idx",
-        ".pq", ".ubyte", ".mat", ".h5", ".hdf5", ".pkl", ".pickle", ".json", ".xlsx", ".xls",
-        ".tra", ".tes", ".train", ".test", ".feather", ".tar", ".tgz", ".rar", ".7z", *COMPRESSED,
-    )
-)  # fmt: skip
-"""Endings of files that may hold images, or that somebody takes for such."""
-CLEAN = {"clean", "groundtruth", "gt"}
-"""Names of folders of clean images beside noisy ones."""
-NAMED = WORDS["train"] | WORDS["test"] | WORDS["validation"] | WORDS["noisy"] | CLEAN
-"""Words in the names of folders that are looked into."""
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 MOST_LISTED = 10
 EXPECTED = (
     "train and test images, and labels if there are any: train_data.csv, train_labels.csv, "
@@ -107,8 +82,8 @@ def _inside(folder: Path) -> Iterator[Path]:
     """Yield a folder of pictures, the folders of noisy and clean ones that it has, or its tables
     if there is nothing else in it."""
     inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__"))]
-    pairs = [one for one in inside if one.name.lower() in CLEAN | WORDS["noisy"]]
-    if len(pairs) == 2 and any(words_of(one) & WORDS["noisy"] for one in pairs):
+    pairs = [one for one in inside if words_of(one) & (CLEAN | WORDS["noisy"])]
+    if len(pairs) == 2 and sum(bool(words_of(one) & CLEAN) for one in pairs) == 1:
         yield from pairs
     elif any(one.is_dir() or one.suffix.lower() in PICTURES for one in inside):
         yield folder
@@ -144,24 +119,6 @@ def _validated(roles: dict[str, list[Path]]) -> dict[str, list[Path]]:
         if role.startswith("validation_") and split is not None:
             found[split + role.removeprefix("validation_")] = paths
     return found
-
-
-def words_of(path: Path) -> set[str]:
-    """Return the words of a file's name, in small letters."""
-    words = set(re.split(r"[^a-z0-9]+", path.name.lower()))
-    for word in tuple(words):
-        if glued := GLUED.fullmatch(word):
-            words |= {part for part in glued.groups() if part}
-    return words
-
-
-def ending_of(path: Path) -> str:
-    """Return the ending of a name, without that of its compression; nothing if it is no ending."""
-    name = path.name.lower()
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    ending = Path(name).suffix
-    return "" if re.fullmatch(r"\.[^.]*(ubyte|\d)[^.]*", ending) else ending
 
 
 def _without_copies(paths: list[Path]) -> list[Path]:
@@ -236,6 +193,9 @@ def _classes_around(folder: Path, paths: list[Path]) -> dict[str, Path] | None:
     if len(paths) > 1 or not paths[0].is_dir() or not others or not _has_pictures(paths[0]):
         return None
     only, words = paths[0], words_of(paths[0])
+    pairs = any(_names_in(only) == _names_in(one) for one in others)
+    if words & (CLEAN | WORDS["noisy"]) and pairs:
+        return None
     if words & (WORDS["train"] | WORDS["test"]):
         beside = ", ".join(sorted(one.name for one in others)[:MOST_LISTED])
         raise DataError(
@@ -268,6 +228,10 @@ def _beside_classes(
         f"{classes[1].name}, …). Which are meant?",
         f"Give the one with --data {beside[0]}, or move it away for the others.",
     )
+
+
+def _names_in(folder: Path) -> set[str]:
+    return {one.name for one in folder.iterdir()}
 
 
 def _has_pictures(folder: Path) -> bool:

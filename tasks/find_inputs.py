@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.find_files import TABLES, WORDS, ending_of, words_of
+from tasks.file_names import TABLES, WORDS, ending_of, words_of
 from tasks.formats.errors import DataError
 from tasks.formats.pictures import ENDINGS, files_below
 

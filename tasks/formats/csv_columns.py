@@ -1,13 +1,14 @@
 """Which columns of a table are pixels, and which are labels, row numbers, or neither."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from autoencoders.images.shape import Shape, Sides, find_shape
+from autoencoders.images.shape import Shape, Sides
 from tasks.formats import csv_evidence as evidence
+from tasks.formats.csv_arithmetic import by_arithmetic, fits
 from tasks.formats.csv_dialect import is_list
+from tasks.formats.csv_layout import Columns
 from tasks.formats.csv_table import Table
-from tasks.formats.errors import DataError
 from tasks.formats.pixel_names import (
     PIXEL,
     ordered,
@@ -15,8 +16,6 @@ from tasks.formats.pixel_names import (
     refuse_between,
     refuse_gaps,
 )
-
-Decision = tuple[str, str, str]
 
 LABELS = ("label", "labels", "class", "class_label", "target", "targets", "y", "category", "digit",
           "letter", "emotion")  # fmt: skip
@@ -26,49 +25,6 @@ INDEXES = ("", "index", "idx", "id", "unnamed: 0", "image_id", "imageid", "rowid
 SPLITS = ("usage", "split", "subset", "partition", "set", "fold")
 MOST_OTHERS = 8
 """Columns at each end that are looked at."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a table of images: some others, the pixels of an image, some others."""
-
-    width: int
-    """Values per image; of images in one cell, as many as the first one has."""
-    lead: int = 0
-    """Columns before the pixels."""
-    trail: int = 0
-    """Columns behind the pixels."""
-    label: int | None = None
-    """Which column holds the label, counted from 0 over all columns."""
-    onehot: int = 0
-    """Columns at the end of which exactly one is 1; they are the label."""
-    index: int | None = None
-    """Which column counts the rows."""
-    row_names: int | None = None
-    """Which column names the rows."""
-    row_numbers: bool = False
-    """Whether the first column has numbers for names, in whatever order."""
-    cell: int | None = None
-    """Which column holds all pixels of an image; `lead` and `trail` count the others then."""
-    words: bool = False
-    """Whether labels are text."""
-    shape: Shape | None = None
-    """The shape of an image, if the column names say it."""
-    order: tuple[int, ...] | None = None
-    """Which of the columns of an image holds its first pixel, which its second, and so on; None if
-    they stand in order."""
-    decisions: tuple[Decision, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def labelled(self) -> bool:
-        """Whether there are labels."""
-        return self.label is not None or self.onehot > 0
-
-    @property
-    def total(self) -> int:
-        """Cells per row."""
-        return self.lead + self.trail + (1 if self.cell is not None else self.width)
 
 
 def find_columns(table: Table, label: str, index: str, image: Sides) -> Columns:
@@ -93,7 +49,7 @@ def find_columns(table: Table, label: str, index: str, image: Sides) -> Columns:
     columns = _between(table.width, roles) if cell < 0 else _in_one_cell(table, cell)
     columns = _with_roles(table, columns, roles, names)
     if cell < 0:
-        columns = _by_arithmetic(table, columns, label, index, image)
+        columns = by_arithmetic(table, columns, label, index, image)
         columns = _in_order(table, columns, names, image)
     words = columns.label is not None and evidence.are_words(table, columns.label, 0.1)
     return replace(columns, shape=_named_shape(names, columns), words=words)
@@ -155,7 +111,7 @@ def _one_label(table: Table, roles: dict[int, str], wanted: str) -> dict[int, st
 def _in_order(table: Table, columns: Columns, names: list[str] | None, image: Sides) -> Columns:
     """Bring pixels to the order that their names say, if they stand in another one."""
     own = (names or [])[columns.lead : columns.lead + columns.width]
-    if own and not _fits(columns.width, image):
+    if own and not fits(columns.width, image):
         refuse_gaps(table.path, own)
     order = pixel_order(own) if own else None
     if order is None:
@@ -213,93 +169,6 @@ def _with_roles(
                 "testing; it is not used."
             )
     return replace(columns, decisions=tuple(decisions), warnings=tuple(warnings))
-
-
-def _by_arithmetic(table: Table, columns: Columns, label: str, index: str, image: Sides) -> Columns:
-    """Set columns apart without which an image has a plain shape."""
-    may_count = columns.lead == 0 and index != "no" and evidence.counts(table, 0)
-    if may_count and len(table.rows) >= evidence.ENOUGH:
-        # No pixel counts through so many images, whatever shape it would complete
-        columns, may_count = _with_index(columns), False
-    width = columns.width
-    if _fits(width, image):
-        return columns
-    may_label = not columns.labelled and label == "auto"
-    if _fits(width - 1, image):
-        if may_count:
-            return _with_index(columns)
-        return _with_label(table, columns, image) if may_label else columns
-    if _fits(width - 2, image) and may_count and may_label:
-        return _with_label(table, _with_index(columns), image)
-    if may_label:
-        return _with_onehot(table, columns, image)
-    return columns
-
-
-def _fits(width: int, image: Sides) -> bool:
-    return width > 0 and find_shape(width, image) is not None
-
-
-def _with_index(columns: Columns) -> Columns:
-    decision = (
-        "row numbers in column 1",
-        "it counts the rows",
-        "--reading.index no",
-    )
-    return replace(columns, width=columns.width - 1, lead=1, index=0,
-                   decisions=(*columns.decisions, decision))  # fmt: skip
-
-
-def _with_label(table: Table, columns: Columns, image: Sides) -> Columns:
-    width = columns.width - 1
-    ends = columns.lead, columns.lead + width
-    side = evidence.label_side(table, *ends)
-    shape = find_shape(width, image)
-    assert shape is not None
-    why = f"{columns.width:,} = 1 + {' x '.join(map(str, shape))}"
-    if side is None:
-        raise DataError(
-            f"{table.path}, row {table.skipped + 1}: {why}, a label and an image, but the label "
-            f"may be in column {ends[0] + 1} or in column {ends[1] + 1}: "
-            f"{evidence.shown(table, ends[0])} there, {evidence.shown(table, ends[1])} here.",
-            "Say which one with --reading.label first or --reading.label last.",
-        )
-    values = evidence.shown(table, ends[side])
-    why += f"; its values are {values}" if "," in values else "; found by reading all rows"
-    other = ("last", "first")[side]
-    decision = (f"label in column {ends[side] + 1}", why, f"--reading.label {other}")
-    return replace(
-        columns,
-        width=width,
-        lead=columns.lead + (side == 0),
-        trail=columns.trail + (side == 1),
-        label=ends[side],
-        decisions=(*columns.decisions, decision),
-    )
-
-
-def _with_onehot(table: Table, columns: Columns, image: Sides) -> Columns:
-    if columns.trail:
-        return columns
-    for classes in evidence.onehot_widths(table, columns.width):
-        if _fits(columns.width - classes, image):
-            width = columns.width - classes
-            decision = (
-                f"one-hot label in the last {classes} columns",
-                f"exactly one of them is 1, and {columns.width:,} = {width:,} + {classes}",
-                "--reading.label none",
-            )
-            return replace(columns, width=width, trail=classes, onehot=classes,
-                           decisions=(*columns.decisions, decision))  # fmt: skip
-    for classes in evidence.onehot_widths(table, columns.width, first=True):
-        if columns.lead == 0 and _fits(columns.width - classes, image):
-            raise DataError(
-                f"{table.path}, row {table.skipped + 1}: the first {classes} columns hold exactly "
-                "one 1 in each row, as one-hot labels do. Expected those behind the pixels.",
-                f"Move them there: in pandas, frame[[*frame.columns[{classes}:], "
-                f"*frame.columns[:{classes}]]].to_csv(FILE, index=False).",
-            )
-    return columns
 
 
 def _named_shape(names: list[str] | None, columns: Columns) -> Shape | None:

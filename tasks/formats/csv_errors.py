@@ -8,9 +8,9 @@ import math
 import re
 from pathlib import Path
 
-from tasks.formats.csv_columns import Columns
 from tasks.formats.csv_dialect import BLANK, NAMES, NUMBER, THOUSANDS, Cells, Dialect
 from tasks.formats.csv_evidence import BOOLS, listed, number_in
+from tasks.formats.csv_layout import Columns
 from tasks.formats.csv_table import Table, numbered, zeros_error
 from tasks.formats.csv_text import INNER, Block
 from tasks.formats.errors import DataError

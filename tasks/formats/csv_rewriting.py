@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from tasks.formats.compressing import wrapped_like
 from tasks.formats.compression import opened
 from tasks.formats.csv import opened_table
-from tasks.formats.csv_columns import Columns, find_columns
+from tasks.formats.csv_columns import find_columns
 from tasks.formats.csv_dialect import BLANK, BLANKS, Dialect
+from tasks.formats.csv_layout import Columns
 from tasks.formats.csv_style import style_of
 from tasks.formats.csv_text import BYTE_ORDER_MARK
 from tasks.formats.csv_transposed import is_transposed

@@ -152,7 +152,7 @@ def _header(path: Path, row: int, cells: list[Sequence[bytes]], wanted: str) -> 
             "with to_csv(header=False, index=False); or leave this image out with "
             "--reading.header yes, and its label.",
         )
-    if wanted != "no" and not wide and len(cells) > 2:
+    if wanted != "no" and not wide and len(cells) > 2 and len({*map(len, cells[:3])}) == 1:
         _refuse_second(path, row, found, list(map(list, cells[:3])))
     return found
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.formats.compression import described
-from tasks.formats.csv_columns import INDEXES, Columns
+from tasks.formats.csv_columns import INDEXES
 from tasks.formats.csv_evidence import are_words, counts, is_word
+from tasks.formats.csv_layout import Columns
 from tasks.formats.csv_table import Table
 from tasks.formats.csv_values import Form, Rows, form_of
 from tasks.formats.image_file import ImageFile, Part

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from autoencoders.images.byte_text import parse_bytes
 from tasks.formats import csv_errors as errors
-from tasks.formats.csv_columns import Columns
 from tasks.formats.csv_dialect import (
     BLANK,
     BLANKS,
@@ -21,6 +20,7 @@ from tasks.formats.csv_dialect import (
     single_blanks,
 )
 from tasks.formats.csv_evidence import BOOLS, is_word, listed
+from tasks.formats.csv_layout import Columns
 from tasks.formats.csv_numbers import floats, plain_lines
 from tasks.formats.csv_table import Table, numbered
 from tasks.formats.csv_text import BLOCK, FLOAT_BLOCK, INNER, Block

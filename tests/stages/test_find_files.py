@@ -158,9 +158,19 @@ def test_a_file_beside_folders_of_classes_does_not_hide_them(tmp_path):
 )
 def test_a_class_with_the_name_of_a_role_is_a_class(tmp_path, names):
     """Alone among other folders of pictures, it says nothing of them."""
-    folder = folder_of(tmp_path, *(f"{name}/1.png" for name in names))
+    folder = folder_of(tmp_path, f"{names[0]}/1.png", f"{names[1]}/2.png")
 
     assert find_files(folder) == {"data": folder}
+
+
+def test_the_same_pictures_in_two_folders_are_no_classes(tmp_path):
+    """They are pairs, of which only one folder is called by its name."""
+    pairs = folder_of(tmp_path / "1", "ground_truth/1.png", "noisy/1.png")
+    unknown = folder_of(tmp_path / "2", "sharp/1.png", "noisy/1.png")
+
+    assert find_files(pairs) == {"data": pairs / "ground_truth", "noisy": pairs / "noisy"}
+    with pytest.raises(DataError, match="train images and test images are missing"):
+        find_files(unknown)
 
 
 def test_a_class_that_is_called_train_is_asked_about(tmp_path):
