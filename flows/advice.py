@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal, get_args, get_origin
+from weakref import WeakSet
 
 from autoencoders.errors import PipelineError
 from autoencoders.retraining import RetrainingSettings
@@ -59,6 +60,8 @@ ARGUMENTS = (
 
 Place = Literal["command line", "Python", "deployment"]
 _PLACE: ContextVar[Place] = ContextVar("place", default="deployment")
+_WORDED: WeakSet[Exception] = WeakSet()
+"""Errors whose problem is the whole message already."""
 
 
 @contextmanager
@@ -86,6 +89,8 @@ def resume() -> str:
 
 def in_words(error: PipelineError | EngineError) -> str:
     """Return the message of an error, in the words of the place where it is read."""
+    if error in _WORDED:
+        return error.problem
     return in_place(f"{error.problem} {COMMANDS.get(type(error), error.advice)}".strip())
 
 
@@ -98,6 +103,7 @@ def _word(error: Exception) -> None:
     """Make `in_words` the text of an error."""
     assert isinstance(error, USER_ERRORS)
     error.problem, error.advice = in_words(error), ""
+    _WORDED.add(error)
 
 
 REFUSALS = Refusals(USER_ERRORS, _word)

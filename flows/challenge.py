@@ -89,6 +89,20 @@ class Challenge:
         if not twins:
             corrupt_images(step, files, self.settings.noise, self.settings.seed)
 
+    def other_ranges(self) -> list[str]:
+        """Say which entries of the inbox have another range of values than the data."""
+        data, *entries = (
+            json.loads(self.files[f"{place}inspection.json"].path.read_bytes())["range"]
+            for place in ("", *(f"inbox/{entry}/" for entry in self.inbox))
+        )
+        return [
+            f"In {entry} of the inbox, {_ends(used)}, but in the data {_ends(data)}. If the same "
+            "camera or program made both, one of them is read too bright or too dark: set "
+            "--image.black and --image.white."
+            for entry, used in zip(self.inbox, entries, strict=True)
+            if (used["black"], used["white"]) != (data["black"], data["white"])
+        ]
+
     def _require_shape(self) -> None:
         """Refuse images that the champion cannot take."""
         if self.champion is None:
@@ -260,6 +274,10 @@ def _profile(files: Mapping[str, ArtifactRef], errors: ArtifactRef) -> Files:
         "profile": files["evidence/profile.parquet"],
         "classes": files["evidence/class_counts.json"],
     }
+
+
+def _ends(used: Mapping[str, Any]) -> str:
+    return f"{used['black']:g} is black and {used['white']:g} is white"
 
 
 def _size(shape: list[int]) -> str:

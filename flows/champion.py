@@ -9,11 +9,12 @@ from typing import Any
 from autoencoders.errors import PipelineError
 from tasks.engine.aliases import Alias, require_intact
 from tasks.engine.decisions import Decision, Target
-from tasks.engine.errors import StoreError, TargetDamagedError
+from tasks.engine.errors import AliasDamagedError, StoreError, TargetDamagedError
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.journal import RECORD, read_record, run_folder
 from tasks.engine.published import published_refs
 from tasks.engine.store import Store
+from tasks.engine.verify import Damage
 
 CHAMPION = "champion"
 """Name of the alias, and of the model that `--model` takes."""
@@ -65,6 +66,27 @@ def require_evidence(store: Store, champion: Champion) -> None:
     places = [one for one in champion.files if one.startswith("evidence/")]
     files = {place: champion.files[place].sha256 for place in (*places, "inspection.json")}
     require_intact(store, Target(run=champion.run, files=files))
+
+
+def damaged_champions(store: Store) -> list[Damage]:
+    """Read through the network of the champion and of each former one that a rollback can restore,
+    and what challengers are compared by; return what is missing or changed."""
+    found = []
+    alias = Alias(store, CHAMPION)
+    try:
+        runs = alias.pinned()
+    except AliasDamagedError:
+        return []  # which is told already
+    targets = {one.target.run: one.target for one in alias.readable() if one.target is not None}
+    for run in sorted(runs & targets.keys()):
+        target = targets[run]
+        try:
+            require_intact(store, target)
+            files = published_refs(store, read_record(run_folder(store, run) / RECORD, run))
+            require_evidence(store, Champion(0, run, target.files[NETWORK], files))
+        except StoreError as error:
+            found.append(Damage("champion", run, error.problem))
+    return found
 
 
 def require_champion(store: Store) -> Champion:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from autoencoders.settings import REFERENCE, apply_preset
-from flows.champion import endings
+from flows.champion import damaged_champions, endings
 from flows.champion_commands import add_commands
 from flows.denoise import app as denoise_app
 from flows.experiment import app as experiment_app
@@ -42,7 +42,12 @@ from flows.planning import print_plan
 from flows.rates import app as rates_app
 from flows.records import MAIN_JOB, summarised
 from flows.tables import print_json, print_rows, warner
-from tasks.engine.errors import AliasDamagedError, DamagedError, RunNotFoundError
+from tasks.engine.errors import (
+    AliasDamagedError,
+    DamagedError,
+    RunNotFoundError,
+    TargetDamagedError,
+)
 from tasks.engine.files import friendly_os_errors
 from tasks.engine.gc import collect_garbage
 from tasks.engine.handles import write_atomically
@@ -220,9 +225,14 @@ def verify(*, artifacts: Artifacts = ARTIFACTS, as_json: Json = False) -> None:
             store, lambda done, total: bar.update(task, completed=done, total=total), warn
         )
     unsound = verify_aliases(store)
-    print_rows([dataclasses.asdict(one) for one in [*damaged, *unsound]], as_json=as_json)
+    told = {one.problem for one in unsound}
+    champions = [one for one in damaged_champions(store) if one.problem not in told]
+    rows = [dataclasses.asdict(one) for one in [*damaged, *unsound, *champions]]
+    print_rows(rows, as_json=as_json)
     if unsound:
         raise AliasDamagedError(unsound[0].problem)
+    if champions:
+        raise TargetDamagedError(champions[0].problem)
     if damaged:
         raise DamagedError(
             f"{len(damaged)} damaged, and removed.",

@@ -45,7 +45,7 @@ from tasks.engine.runner import input_refs
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
 from tasks.find_files import find_files
-from tasks.find_inbox import find_inbox
+from tasks.find_inbox import find_inbox, require_apart
 from tasks.resolve import resolve_settings
 
 KEPT = ("models/", "history/", "evidence/", "figures/", "inbox/", "inspection.json", "drift.json")
@@ -97,7 +97,7 @@ def retrain(
     with telling(REFUSALS):
         store, machine = Store(artifacts), operations()
         entries = find_inbox(inbox) if inbox else {}
-        paths, values = _paths(data, entries), resolved.model_dump(mode="json")
+        paths, values = _paths(data, inbox, entries), resolved.model_dump(mode="json")
 
         def given(refs: Refs) -> str:
             """Return a digest of contents and settings, as asked for: machines resolve them."""
@@ -124,9 +124,11 @@ def _contents(refs: Refs) -> list[list[str]]:
     return sorted([role, ref.sha256] for role, ref in refs.items())
 
 
-def _paths(data: Path, entries: Entries) -> dict[str, Path]:
+def _paths(data: Path, inbox: Path | None, entries: Entries) -> dict[str, Path]:
     """Return all files by role; those of the inbox by the number of their entry, too."""
     found = find_files(data)
+    if inbox:
+        require_apart(inbox, found.values())
     for number, roles in enumerate(entries.values(), start=1):
         found |= {f"inbox_{number}_{role}": path for role, path in roles.items()}
     return found
@@ -174,7 +176,8 @@ def _challenge(challenge: Challenge) -> tuple[str, dict[str, Any]]:
     """Do all steps up to the decision; return it and its evidence."""
     challenge.read_images()
     counts = challenge.find_unseen()
-    facts: dict[str, Any] = {"images": counts, "drift": [], "checks": [], "warnings": []}
+    facts: dict[str, Any] = {"images": counts, "drift": [], "checks": []}
+    facts["warnings"] = challenge.other_ranges()
     if counts["left"] < challenge.retrain.images:
         return REFUSED, {**facts, "reasons": [_too_few(counts, challenge.retrain.images)]}
     facts["drift"] = challenge.measure_drift()
@@ -184,7 +187,7 @@ def _challenge(challenge: Challenge) -> tuple[str, dict[str, Any]]:
         if challenge.retrain.drift == "stop":
             advice = "If the new data are correct, continue with --retrain.drift warn."
             return STOPPED, {**facts, "reasons": [in_place(f"{text} {advice}")]}
-        facts["warnings"] = [text]
+        facts["warnings"].append(text)
     challenge.train()
     found = challenge.compare()
     facts |= {"checks": found["checks"], "reasons": found["reasons"]}

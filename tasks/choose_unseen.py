@@ -8,7 +8,7 @@ import numpy as np
 from autoencoders.images.fingerprint import fingerprints
 from autoencoders.images.pixels import to_bytes
 from tasks.engine.handles import ArtifactRef, Output, stage
-from tasks.formats.npy import NpyWriter, read_batches, read_rows
+from tasks.formats.npy import NpyWriter, read_batches, read_rows, write_array
 
 SIZE = 1 << 24
 """Bytes of images per batch."""
@@ -48,7 +48,7 @@ def choose_unseen(
             for batch in read_rows(ref.path, rows, SIZE):  # (m, h, w, c)
                 chosen.write(batch)
     given = np.load(labels.path)
-    np.save(output.folder / "labels.npy", given[rows] if len(given) else given)
+    write_array(output.folder / "labels.npy", given[rows] if len(given) else given)
     counts = {"images": len(prints), "copies": int((~first).sum()),
               "seen": int((first & known).sum()), "left": len(rows)}  # fmt: skip
     (output.folder / "counts.json").write_text(json.dumps(counts), encoding="utf-8")

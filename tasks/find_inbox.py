@@ -1,5 +1,6 @@
 """What is in an inbox: every entry is a set of images of its own."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.find_files import find_files
@@ -29,6 +30,25 @@ def find_inbox(folder: Path) -> dict[str, dict[str, Path]]:
             f"{error.filename or folder}: cannot be read ({error.strerror}).",
             "Check that the disk is reachable and the folder is readable, and run again.",
         ) from error
+
+
+def require_apart(inbox: Path, data: Iterable[Path]) -> None:
+    """Refuse an inbox in a folder of pictures, all of which are data already.
+
+    Args:
+        inbox: The folder.
+        data: The files and folders of the data.
+
+    Raises:
+        DataError: If it lies in one of these folders.
+    """
+    for path in data:
+        if path.is_dir() and inbox.resolve().is_relative_to(path.resolve()):
+            raise DataError(
+                f"{inbox}: the inbox lies in {path}, all pictures in which are data already, so "
+                "that its images would count twice.",
+                "Move it out of that folder, and give the new place with --inbox.",
+            )
 
 
 def _entries(folder: Path) -> dict[str, dict[str, Path]]:

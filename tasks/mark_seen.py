@@ -7,7 +7,7 @@ import numpy as np
 from autoencoders.images.fingerprint import fingerprints
 from autoencoders.images.pixels import to_bytes
 from tasks.engine.handles import ArtifactRef, Output, stage
-from tasks.formats.npy import read_batches
+from tasks.formats.npy import read_batches, write_array
 
 SIZE = 1 << 24
 """Bytes of images per batch."""
@@ -24,4 +24,4 @@ def mark_seen(output: Output, images: ArtifactRef, earlier: Mapping[str, Artifac
     """
     prints = [fingerprints(to_bytes(batch)) for batch in read_batches(images.path, SIZE)]
     prints += [np.load(ref.path) for ref in earlier.values()]
-    np.save(output.folder / "seen.npy", np.unique(np.concatenate(prints)))
+    write_array(output.folder / "seen.npy", np.unique(np.concatenate(prints)))

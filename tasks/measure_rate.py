@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from autoencoders.metrics.rates import Quantiser, between, in_two_dimensions
 from tasks.engine.handles import ArtifactRef, Output, stage
 from tasks.formats.keras_files import load_network
+from tasks.formats.npy import write_array
 from tasks.measure_linear_rates import accuracy
 from tasks.one_thread import one_thread
 from tasks.runtime import import_tensorflow
@@ -70,7 +71,7 @@ def measure_rate(
              for a, b in _pairs(known["test"], len(places))]  # fmt: skip
     shape = loaded["test"].shape[1:]
     strips = decode(np.concatenate(lines).astype(np.float32))
-    np.save(output.folder / "strips.npy", strips.reshape(len(lines), STEPS, *shape))
+    write_array(output.folder / "strips.npy", strips.reshape(len(lines), STEPS, *shape))
 
 
 def _error(decode: Apply, codes: NDArray[np.float64], clean: NDArray[np.float32]) -> float:

@@ -13,7 +13,7 @@ from autoencoders.metrics.ranks import ranked
 from autoencoders.metrics.spread import Spread
 from autoencoders.randomness import generator
 from tasks.engine.handles import ArtifactRef, FunctionRef, Output
-from tasks.formats.npy import read_rows
+from tasks.formats.npy import read_rows, write_array
 from tasks.formats.tables import write_table
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def measure(
     scores = _score(output, test, restore, rows, measures, spreads)
     write_table(scores, output.folder / "scores.parquet")
     _write_pictures(output, test, restore, rows, ranked(scores["psnr"].to_numpy()))
-    np.save(output.folder / "gallery.npy", np.stack([*_gallery(test, exam, restore)]))
+    write_array(output.folder / "gallery.npy", np.stack([*_gallery(test, exam, restore)]))
     measures |= {name: metric.load() for name, metric in exam["curve_metrics"].items()}
     levels = list(_score_levels(test["clean"], exam, restore, measures))
     _write_levels(output, levels)
@@ -96,8 +96,8 @@ def write_nothing(output: Output, exam: Exam, reason: str) -> None:
     empty = pd.DataFrame({name: np.empty(0) for name in ("image", *exam["metrics"])})
     write_table(empty, output.folder / "scores.parquet")
     for name in ("first.npy", "extremes.npy"):
-        np.save(output.folder / name, np.empty((0, 1, 1, 1), np.float32))
-    np.save(output.folder / "gallery.npy", np.empty((0, 0, 1, 1, 3), np.uint8))
+        write_array(output.folder / name, np.empty((0, 1, 1, 1), np.float32))
+    write_array(output.folder / "gallery.npy", np.empty((0, 0, 1, 1, 3), np.uint8))
     _write_levels(output, [])
     _write_facts(output, {}, {}, reason)
 
@@ -153,9 +153,11 @@ def _write_pictures(
     """Write the first images, and those at these places of `rows`."""
     total: int = np.load(test["clean"].path, mmap_mode="r").shape[0]
     first = [found for _, found in _pairs(test, restore, np.arange(min(FIRST, total)))]
-    np.save(output.folder / "first.npy", np.concatenate(first))
+    write_array(output.folder / "first.npy", np.concatenate(first))
     pairs = [next(_pairs(test, restore, rows[[place]])) for place in ranks.values()]
-    np.save(output.folder / "extremes.npy", np.concatenate([one for pair in pairs for one in pair]))
+    write_array(
+        output.folder / "extremes.npy", np.concatenate([one for pair in pairs for one in pair])
+    )
 
 
 def _gallery(test: Test, exam: Exam, restore: Restore) -> Iterator[NDArray[np.uint8]]:

@@ -5,11 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autoencoders.errors import PipelineError
 from autoencoders.retraining import RetrainingSettings, least_gain
 from autoencoders.settings import PRESETS
 from flows import cli
+from flows.advice import in_words
 from flows.champion import CHAMPION, NETWORK, champion_of, roll_back
 from flows.networks import choose_run
 from flows.ops.notifications import notify_decision
@@ -19,6 +21,7 @@ from tasks.engine.errors import (
     AliasDamagedError,
     MovedError,
     NotPublishedError,
+    PlaceError,
     TargetDamagedError,
 )
 from tasks.engine.files import sha256_of
@@ -37,12 +40,13 @@ def settings(**more: object) -> RetrainingSettings:
     return RetrainingSettings.model_validate(values)
 
 
-def csv(path, count, seed):
+def csv(path, count, seed, most=256):
     """Write random images of 12 x 12 pixels, the label last."""
     rng = np.random.default_rng(seed)
-    rows = np.column_stack([rng.integers(0, 256, (count, 144)), rng.integers(0, 10, count)])
+    rows = np.column_stack([rng.integers(0, most, (count, 144)), rng.integers(0, 10, count)])
     path.parent.mkdir(exist_ok=True)
-    np.savetxt(path, rows, fmt="%d", delimiter=",")
+    names = [*(f"pixel{number}" for number in range(144)), "label"]
+    np.savetxt(path, rows, fmt="%d", delimiter=",", header=",".join(names), comments="")
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +205,53 @@ def test_a_damaged_champion_is_told_with_a_way_out(again, tmp_path, place):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     csv(tmp_path / "inbox" / "monday.csv", 40, 1)
 
-    with pytest.raises(TargetDamagedError, match="go back to another champion"):
+    with pytest.raises(TargetDamagedError, match="go back to another champion") as caught:
         retrain(data, "quick", settings(), artifacts, tmp_path / "inbox")
+    assert in_words(caught.value).count("go back to another champion") == 1
+
+
+@pytest.mark.parametrize("place", [NETWORK, "evidence/test.npy"])
+def test_verify_goes_on_telling_what_the_champion_lacks(again, capsys, place):
+    """It takes the damaged bytes out of the store, and no run computes them again."""
+    _, artifacts = again
+    name = champion_of(Store(artifacts)).run
+    path = (run_folder(Store(artifacts), name) / place).resolve()
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+
+    for _ in range(2):
+        with pytest.raises((AliasDamagedError, TargetDamagedError), match=f"{name}/{place}"):
+            cli.app(["verify", "--json", "--artifacts", str(artifacts)], **IN_PROCESS)
+        told = json.loads(capsys.readouterr().out)
+        assert any(f"{name}/{place}: missing" in one["problem"] for one in told)
+
+
+def test_an_inbox_among_the_pictures_is_refused(tmp_path, prefect_server):
+    """Its images would count twice, and be a class; so are results among the pictures."""
+    pictures = tmp_path / "pictures"
+    for label in "ab":
+        for number in range(2):
+            path = pictures / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((12, 12), number * 9, np.uint8)).save(path)
+    (pictures / "inbox").mkdir()
+
+    with pytest.raises(PipelineError, match="the inbox lies in") as caught:
+        retrain(pictures, "quick", settings(), tmp_path / "artifacts", pictures / "inbox")
+    assert str(caught.value).endswith("give the new place with `inbox`.")
+    with pytest.raises(PlaceError, match="the results would be among the data"):
+        retrain(pictures, "quick", settings(), pictures / "artifacts")
+    assert not (pictures / "artifacts").exists()
+
+
+def test_an_entry_with_another_range_of_values_is_warned_about(again, tmp_path):
+    """A dark night may be read as levels from 0 to 16, sixteen times too bright."""
+    data, artifacts = again
+    csv(tmp_path / "inbox" / "dark.csv", 300, 5, most=17)
+    night = retrain(data, "quick", settings(), artifacts, tmp_path / "inbox")
+
+    [told] = [text for text in night.warnings() if text.startswith("In dark.csv of the inbox")]
+    assert "0 is black and 16 is white, but in the data 0 is black and 255 is white" in told
 
 
 def test_too_few_images_that_neither_has_seen_are_a_refusal(again):

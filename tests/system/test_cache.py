@@ -9,8 +9,7 @@ import gzip
 import json
 import os
 import subprocess
-import threading
-import time
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
@@ -410,31 +409,29 @@ class Squeezing:
     def __init__(self, store: Store, disk: Path, size: int) -> None:
         self.store, self.disk, self.size = store, disk, size
         self.refused: dict[str, str] = {}
+        self.filling = ""
+        """How the path of a file begins that fills up the disk when it is opened."""
+        sys.addaudithook(self.fill)  # in the stage's own thread, at a moment that does not vary
 
     def __call__(self, label: str, function: Callable, /, *args, **kwargs) -> Artifact:
         stage = stage_of(function)
         inputs = stage.bind(*args, **kwargs)
         key = stage.key_parts(inputs).key
         before = set(self.store.artifacts())
-        filling = threading.Thread(target=self._fill, args=(f"{stage.name}-{key}",))
-        filling.start()
+        self.filling = str(self.store.root / "tmp" / f"{stage.name}-{key}-")
         with pytest.raises(DiskFullError) as caught:
             stage.compute(self.store, inputs)
-        filling.join()
         self.refused[label] = str(caught.value)
         assert set(self.store.artifacts()) == before
         assert verify_store(self.store, lambda done, total: None) == []
         resize(self.disk, self.size)
         return stage.compute(self.store, inputs)
 
-    def _fill(self, prefix: str) -> None:
-        """Take almost all space as soon as the stage has a folder to write into."""
-        while not list((self.store.root / "tmp").glob(f"{prefix}-*")):
-            time.sleep(0.0001)
-        for _ in range(1000):
-            with contextlib.suppress(OSError):  # the stage has written meanwhile
-                return resize(self.disk, used(self.disk) + 8192)
-        raise AssertionError("The disk could not be filled.")
+    def fill(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Take almost all space as soon as a stage opens a file to write into."""
+        if event == "open" and self.filling and str(arguments[0]).startswith(self.filling):
+            self.filling = ""
+            resize(self.disk, used(self.disk) + 8192)
 
 
 @pytest.mark.long
