@@ -5,7 +5,8 @@ from pathlib import Path
 
 WORDS = {
     "train": {"train", "training", "trn", "tra", "tr"},
-    "test": {"test", "testing", "tst", "t10k", "tes", "te", "eval", "evaluation", "holdout"},
+    "test": {"test", "testing", "tst", "t10k", "tes", "te"},
+    "evaluation": {"eval", "evaluation", "holdout"},
     "validation": {"val", "valid", "validation", "dev"},
     "labels": {"labels", "lables", "label", "lbls", "lbl", "y", "target", "targets", "idx1"},
     "noisy": {"noisy"},
@@ -26,7 +27,9 @@ TABLES = frozenset(
 """Endings of files that may hold images, or that somebody takes for such."""
 CLEAN = {"clean", "groundtruth", "truth", "gt"}
 """Names of folders of clean images beside noisy ones."""
-NAMED = WORDS["train"] | WORDS["test"] | WORDS["validation"] | WORDS["noisy"] | CLEAN
+NAMED = CLEAN.union(
+    *(WORDS[kind] for kind in ("train", "test", "evaluation", "validation", "noisy"))
+)
 """Words in the names of folders that are looked into."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 

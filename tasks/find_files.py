@@ -9,6 +9,7 @@ from tasks.file_names import CLEAN, NAMED, PICTURES, TABLES, WORDS, ending_of, w
 from tasks.formats.errors import DataError
 from tasks.formats.shards import are_shards, roles_of_shards
 
+SPLITS = ("evaluation", "validation", "train", "test")
 MOST_LISTED = 10
 EXPECTED = (
     "train and test images, and labels if there are any: train_data.csv, train_labels.csv, "
@@ -96,7 +97,7 @@ def _role(path: Path) -> str:
     user's."""
     words = words_of(path) | words_of(path.parent)
     kinds = {kind for kind, known in WORDS.items() if words & known}
-    split = next((f"{kind}_" for kind in ("validation", "train", "test") if kind in kinds), "")
+    split = next((f"{kind}_" for kind in SPLITS if kind in kinds), "")
     return split + ("noisy" if "noisy" in kinds else "labels" if "labels" in kinds else "data")
 
 
@@ -104,6 +105,14 @@ def _validated(roles: dict[str, list[Path]]) -> dict[str, list[Path]]:
     """Take validation images for the test images where there are none, and for all images where
     there are no others; leave them aside otherwise. Images beside them that are called neither
     train nor test are to train on."""
+    if "evaluation_data" in roles and "test_data" not in roles:
+        # They are the validation images, before others; with these alone, which would be dropped,
+        # they are test images without any to train on
+        known = roles.keys() & {"train_data", "data"} or "validation_data" not in roles
+        kind = "validation_" if known else "test_"
+        kept = {role: paths for role, paths in roles.items() if not role.startswith(kind)}
+        roles = {role.replace("evaluation_", kind): kept[role] for role in kept}
+    roles = {role: paths for role, paths in roles.items() if not role.startswith("evaluation_")}
     split = "" if "validation_data" in roles else None
     if {"data", "validation_data"} <= roles.keys() and not roles.keys() & {
         "train_data",

@@ -78,6 +78,12 @@ def test_validation_images_are_left_aside(tmp_path):
         (("train2017/1.png", "val2017/1.png"),
          {"train_data": "train2017", "test_data": "val2017"}),
         (("train.csv", "eval.csv"), {"train_data": "train.csv", "test_data": "eval.csv"}),
+        (("train.csv", "dev.csv", "eval.csv"),
+         {"train_data": "train.csv", "test_data": "eval.csv"}),
+        (("data.csv", "eval.csv"), {"train_data": "data.csv", "test_data": "eval.csv"}),
+        (("eval.csv",), {"data": "eval.csv"}),
+        (("train.csv", "test.csv", "eval.csv"),
+         {"train_data": "train.csv", "test_data": "test.csv"}),
     ],
 )  # fmt: skip
 def test_validation_images_are_the_test_images_where_there_are_no_others(tmp_path, names, roles):
@@ -85,6 +91,12 @@ def test_validation_images_are_the_test_images_where_there_are_no_others(tmp_pat
     found = find_files(folder_of(tmp_path, *names))
 
     assert found == {role: tmp_path / name for role, name in roles.items()}
+
+
+def test_validation_and_evaluation_images_are_no_two_sets(tmp_path):
+    """Neither is to train on, and neither is left out without a word."""
+    with pytest.raises(DataError, match=r"train images are missing; there are dev\.csv, eval\.csv"):
+        find_files(folder_of(tmp_path, "dev.csv", "eval.csv"))
 
 
 def test_tables_are_found_in_folders_that_are_named_for_them(tmp_path):
