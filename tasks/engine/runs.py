@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from prefect.runtime import flow_run
 
-from .errors import PlaceError, StoreError
+from .errors import StoreError
 from .gc import collect_garbage
 from .handles import ArtifactRef
 from .journal import Journal
@@ -65,12 +65,13 @@ class Run:
 
         Raises:
             InputError: If a file of the user cannot be read.
-            PlaceError: If results would be written into a folder of the user's data.
+            StoreError: If results would be written into a folder of the user's data.
         """
         for path in data.values():
             if path.is_dir() and store.root.resolve().is_relative_to(path.resolve()):
-                raise PlaceError(
-                    f"{store.root}: the results would be among the data, all files in {path}."
+                raise StoreError(
+                    f"{store.root}: the results would be among the data, all files in {path}.",
+                    "Use a folder for the results that is outside of it, and run again.",
                 )
         self.store = store
         self.data = input_refs(data)
