@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tasks.formats.csv_dialect import NUMBER, Cells, is_list
+from tasks.formats.csv_dialect import NUMBER, Cells, has_letter, is_list
 
 MANGLED: tuple[tuple[str, re.Pattern[bytes], int], ...] = (
     ("pandas.read_csv", re.compile(rb"(.+)\.([0-9]+)"), 1),
@@ -61,7 +61,7 @@ def find_header(first: Cells, second: Cells | None, wanted: str) -> Header:
 def _has_names(first: Cells, second: Cells | None) -> bool:
     """Tell whether a line names columns: words, and numbers at most where they count."""
     words = [cell for cell in first if not _is_value(cell)]
-    if not any(any(chr(letter).isalpha() or letter > 0x7F for letter in cell) for cell in words):
+    if not any(map(has_letter, words)):
         return False
     numbers = [cell for cell in first if cell and _is_value(cell)]
     if not numbers:
