@@ -41,6 +41,14 @@ class TrainingSettings(SettingsGroup):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the weights that each step subtracts, in units of the learning rate."""
 
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of an exponential moving average of the weights, for example 0.999. The average is
+    validated and kept instead of the weights themselves; 0 turns it off."""
+
+    shift: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Largest random shift of a training image, in pixels: in every step, each image moves by up to
+    this many pixels in each direction, and its edge pixels fill the gap. 0 turns it off."""
+
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Compute dtype of training. auto picks bfloat16 on machines with hardware support for it and
     float32 on all others, where bfloat16 takes several times as long."""

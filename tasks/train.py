@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autoencoders.errors import PipelineError
 from autoencoders.models.validation import split_validation
 from autoencoders.randomness import derived_seed
 from tasks.engine.handles import ArtifactRef, Output, stage
@@ -49,7 +50,8 @@ def train(
     """Write `<role>.keras`, `history.csv` (epoch, loss, val_loss) and `layers.csv`.
 
     The weights are those after the last epoch or, with `training.keep` best, after that with the
-    least validation loss; `history.csv` has every epoch all the same.
+    least validation loss; `history.csv` has every epoch all the same. With `training.averaging`
+    they are averages.
 
     The whole state is kept after every epoch, so a run that was stopped resumes from its last
     finished epoch and ends in the same bytes.
@@ -71,10 +73,11 @@ def train(
         initial: If given, a network whose weights the training starts from.
     """
     source = np.load(inputs.path, mmap_mode="r")  # (n, h, w, c)
-    # Before TensorFlow is imported: too few images are refused at once
+    # Before TensorFlow is imported: what cannot be trained is refused at once
     fit, held_out = split_validation(len(source), training.validation_fraction, seed)
     # One array if both are the same file, as for the plain autoencoder: read once per batch
     aim = source if inputs.sha256 == targets.sha256 else np.load(targets.path, mmap_mode="r")
+    _require_small_shift(training.shift, source.shape[1:3])
     output.log(f"{role}: {len(fit):,} images to train on, {len(held_out):,} to validate on")
     import_tensorflow(training.threads, output.log)
     from autoencoders.models.optimisers import make_optimizer
@@ -94,12 +97,24 @@ def train(
         precision=training.precision,
         noise_factor=noise_factor,
         noise_spread=noise_spread,
+        shift=training.shift,
+        averaging=training.averaging,
     )
     learned = source if noise_factor is None else aim
     data = _Data(learned, source, aim, fit, held_out)
     history, best = _train_epochs(output, trainer, data, role, length, training.keep)
-    trainer.restore({**trainer.state(), **best})
+    trainer.restore({**trainer.state(), **(best or trainer.weights())})
     _write(output, role, network, history)
+
+
+def _require_small_shift(shift: int, sides: tuple[int, int]) -> None:
+    most = min(sides) // 2
+    if shift > most:
+        raise PipelineError(
+            f"`training.shift` is {shift}, but images of {sides[0]} x {sides[1]} pixels can be "
+            f"shifted by at most half of their shorter side: more would move them out of sight.",
+            f"Set --training.shift to {most} or less; 1 to 3 is usual.",
+        )
 
 
 def _build(

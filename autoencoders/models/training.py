@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import keras
@@ -10,8 +11,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from autoencoders.errors import DivergedError
+from autoencoders.models.augmentation import add_fresh_noise, shift_images
 from autoencoders.models.fused import fused_form
 from autoencoders.models.validation import Indices
+from autoencoders.models.weight_average import WeightAverage
 from autoencoders.randomness import derived_seed, generator
 
 if TYPE_CHECKING:  # at run time the settings would become part of the code that a cache key covers
@@ -22,33 +25,6 @@ Images = NDArray[np.float32]
 DIVERGED_ADVICE = (
     "Nothing was published. Try a smaller --training.learning_rate or look for damaged images."
 )
-
-
-def add_fresh_noise(
-    images: tf.Tensor, noise_factor: float, seed: tf.Tensor, spread: float = 0
-) -> tf.Tensor:
-    """Add Gaussian noise within a graph, as `add_gaussian_noise` does outside of one.
-
-    Args:
-        images: float32 (n, height, width, channels) in [0, 1], of known shape.
-        noise_factor: Standard deviation of the noise in units of the pixel range.
-        seed: int32 (2,); equal seeds give equal noise.
-        spread: If above 0, each image has a deviation of its own, drawn evenly from those that are
-            no further than this from `noise_factor`, and not negative.
-
-    Returns:
-        float32 of the same shape, clipped to [0, 1].
-    """
-    # Stateless: the noise of a step is a function of its seed, whatever was drawn before
-    if not spread:
-        noise = tf.random.stateless_normal(images.shape, seed, stddev=noise_factor)
-    else:
-        levels = tf.random.stateless_uniform(
-            (images.shape[0], 1, 1, 1), tf.random.experimental.stateless_fold_in(seed, 1),
-            max(noise_factor - spread, 0), noise_factor + spread,
-        )  # fmt: skip
-        noise = levels * tf.random.stateless_normal(images.shape, seed)
-    return tf.clip_by_value(images + noise, 0, 1)
 
 
 class Trainer:
@@ -67,6 +43,9 @@ class Trainer:
             added to the inputs of each training step and clipped to [0, 1]; it depends on (seed,
             epoch, step). None adds none.
         noise_spread: How far from it the deviation of an image may be; see `add_fresh_noise`.
+        shift: Most pixels by which an image is moved in each training step; see `shift_images`.
+        averaging: If above 0, the decay of a moving average of the weights, which is validated and
+            returned in place of the weights themselves; see `WeightAverage`.
     """
 
     def __init__(
@@ -79,6 +58,8 @@ class Trainer:
         precision: "Precision",
         noise_factor: float | None = None,
         noise_spread: float = 0,
+        shift: int = 0,
+        averaging: float = 0,
     ) -> None:
         # Else some gradients are summed in whatever order the threads finish
         tf.config.experimental.enable_op_determinism()
@@ -90,6 +71,9 @@ class Trainer:
         self.seed = seed
         self.noise_factor = noise_factor
         self.noise_spread = noise_spread
+        self.shift = shift
+        trained = network.trainable_variables
+        self._average = WeightAverage(trained, averaging) if averaging else None
         self._form = fused_form(network, precision)
         # Traced once per batch size, of which there are two (whole batches and the last one):
         # graphs of known shapes run faster
@@ -153,22 +137,24 @@ class Trainer:
             DivergedError: If it is not finite, as after a last step that went too far.
         """
         batches = self._batches(inputs, targets, indices)
-        total = sum(float(self._loss(*batch)) * len(batch[0]) for batch in batches)
+        with self._averaged():
+            total = sum(float(self._loss(*batch)) * len(batch[0]) for batch in batches)
         if not np.isfinite(total):
             raise DivergedError(f"The validation loss became {total}.", DIVERGED_ADVICE)
         return total / len(indices)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Return a copy of every variable of the network and the optimiser."""
+        """Return a copy of every variable of the network, the optimiser and the average."""
         return {name: np.asarray(value) for name, value in self._variables()}
 
     def weights(self) -> dict[str, NDArray[np.generic]]:
-        """Return a copy of the part of the state that is the network, without the optimiser."""
-        return {
-            name: np.array(value)
-            for name, value in self._variables()
-            if name.startswith("network-")
-        }
+        """Return a copy of the part of the state that is the network: its averages, if any."""
+        with self._averaged():
+            return {
+                name: np.array(value)
+                for name, value in self._variables()
+                if name.startswith("network-")
+            }
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Set every variable to the value it had when `state` was called.
@@ -188,10 +174,16 @@ class Trainer:
         for name, variable in variables.items():
             variable.assign(state[name])
 
+    def _averaged(self) -> AbstractContextManager[None]:
+        return self._average.in_place() if self._average else nullcontext()
+
     def _variables(self) -> Iterator[tuple[str, keras.Variable]]:
         # By position: Keras numbers the names of variables on through a process
-        for owner, holder in (("network", self.network), ("optimizer", self.optimizer)):
-            for index, variable in enumerate(holder.variables):
+        held = {"network": self.network.variables, "optimizer": self.optimizer.variables}
+        if self._average:
+            held["average"] = self._average.averages
+        for owner, variables in held.items():
+            for index, variable in enumerate(variables):
                 yield f"{owner}-{index}", variable
 
     def _batches(
@@ -217,15 +209,20 @@ class Trainer:
         # (b, h, w, c) to a single number; float32, since the fused form returns that
         return tf.reduce_mean(tf.square(self._form(inputs) - targets))
 
-    def _train_step(
-        self, inputs: tf.Tensor, targets: tf.Tensor, noise_seed: tf.Tensor
-    ) -> tf.Tensor:
-        # Known when traced: without noise, the graph has no trace of it. The targets stay clean
+    def _train_step(self, inputs: tf.Tensor, targets: tf.Tensor, step_seed: tf.Tensor) -> tf.Tensor:
+        # Known when traced: without shifts or noise, the graph has no trace of them
+        if self.shift:
+            inputs, targets = (
+                shift_images(images, self.shift, step_seed) for images in (inputs, targets)
+            )
+        # The targets stay clean
         if self.noise_factor is not None:
-            inputs = add_fresh_noise(inputs, self.noise_factor, noise_seed, self.noise_spread)
+            inputs = add_fresh_noise(inputs, self.noise_factor, step_seed, self.noise_spread)
         with tf.GradientTape() as tape:
             loss = self._batch_loss(inputs, targets)
         # The variables are float32, and so are their gradients, whatever the compute dtype
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
+        if self._average:
+            self._average.update(self.optimizer.iterations)
         return loss

@@ -6,11 +6,13 @@ import pytest
 import tensorflow as tf
 
 from autoencoders.errors import DivergedError, PipelineError
+from autoencoders.models.augmentation import add_fresh_noise, shift_images
 from autoencoders.models.network import build_network
 from autoencoders.models.optimisers import make_optimizer
 from autoencoders.models.residual import build_residual
-from autoencoders.models.training import Trainer, add_fresh_noise
+from autoencoders.models.training import Trainer
 from autoencoders.models.validation import split_validation
+from autoencoders.models.weight_average import WeightAverage
 from autoencoders.settings import ResidualSettings, ResolvedTraining
 
 SHAPE = (8, 8, 1)
@@ -30,6 +32,7 @@ def make_unet_trainer(network_seed, precision, **training):
     return Trainer(
         build_residual(SHAPE, network_seed, sizes, skip=True), make_optimizer(settings, steps=12),
         batch_size=8, seed=0, precision=precision, noise_factor=0.5, noise_spread=0.4,
+        shift=1, averaging=0.9,
     )  # fmt: skip
 
 
@@ -112,6 +115,81 @@ def test_an_epoch_can_end_early(images):
     assert int(whole.optimizer.iterations) == 5
     assert int(short.optimizer.iterations) == 2
     assert before > 0
+
+
+def test_a_shift_moves_each_image_and_repeats_its_edge():
+    """Up to the given distance in each direction; inputs and targets move together."""
+    rows, columns = np.meshgrid(np.arange(6), np.arange(9), indexing="ij")
+    image = np.stack([rows, columns], axis=2).astype(np.float32)  # each pixel says where it was
+    images = np.repeat(image[None], 200, axis=0)
+    moved, again = (shift_images(tf.constant(images), 2, [1, 2]).numpy() for _ in range(2))
+    moves = moved[:, 3, 4] - (3, 4)  # (n, 2)
+
+    assert np.array_equal(moved, again)
+    assert not np.array_equal(moved, shift_images(tf.constant(images), 2, [1, 3]).numpy())
+    assert {tuple(move) for move in moves} == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}
+    for one, (down, right) in zip(moved, moves, strict=True):
+        assert np.array_equal(one[..., 0], np.clip(rows + down, 0, 5))
+        assert np.array_equal(one[..., 1], np.clip(columns + right, 0, 8))
+
+
+def test_shifts_differ_from_step_to_step(images):
+    """Weights that stand still give equal images equal losses, unless they are moved apart."""
+    trainer = make_trainer(learning_rate=1e-12, batch_size=4, shift=2)
+    same = np.repeat(images[:1], 8, axis=0)
+    losses = [trainer.train_epoch(same, same, np.arange(count), 0) for count in (4, 4, 8)]
+
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_inputs_and_targets_are_shifted_together(images):
+    """A network that returns what it gets is right about every pixel, wherever it is moved."""
+    copy = keras.layers.Conv2D(1, 3, padding="same", kernel_initializer=identity_kernel)
+    identity = keras.Sequential([keras.Input(SHAPE), copy])
+    trainer = Trainer(
+        identity, keras.optimizers.RMSprop(), batch_size=40, seed=0, precision="float32", shift=2
+    )
+
+    assert trainer.train_epoch(images, images.copy(), np.arange(40), 0) == 0
+    assert trainer.train_epoch(images, np.roll(images, 1, axis=1), np.arange(40), 0) > 0
+
+
+def identity_kernel(shape, dtype):
+    """A kernel that copies the pixel in its middle."""
+    kernel = np.zeros(shape, dtype)
+    kernel[1, 1] = 1
+    return kernel
+
+
+def test_the_average_of_the_weights_follows_its_formula():
+    """An exponential moving average, which forgets the initial weights within few steps."""
+    value = keras.Variable([8.0])
+    average = WeightAverage([value], decay=0.5)
+    expected = 8.0
+    for step, weight in enumerate((2.0, 4.0, -6.0, 1.0), start=1):
+        value.assign([weight])
+        average.update(tf.constant(step))
+        keep = min(0.5, (1 + step) / (10 + step))
+        expected = keep * expected + (1 - keep) * weight
+
+    with average.in_place():
+        assert np.array(value) == pytest.approx([expected])
+    assert np.array_equal(value, [1.0])
+
+
+def test_averaged_weights_are_validated_and_returned_while_training_goes_on(images):
+    """The trained weights stay what they would be without an average."""
+    plain, averaged = make_trainer(), make_trainer(averaging=0.9)
+    for trainer in (plain, averaged):
+        trainer.train_epoch(images, images, np.arange(40), 0)
+    losses = [trainer.validate(images, images, np.arange(40)) for trainer in (plain, averaged)]
+    states = [trainer.state() for trainer in (plain, averaged)]
+    averaged.restore({**averaged.state(), **averaged.weights()})
+
+    assert all(np.array_equal(value, states[1][name]) for name, value in states[0].items())
+    assert losses[0] != losses[1]
+    assert np.array_equal(averaged.weights()["network-0"], averaged.state()["average-0"])
+    assert averaged.state().keys() == states[1].keys()
 
 
 def test_noise_with_a_spread_has_a_strength_per_image():

@@ -195,8 +195,11 @@ def test_a_training_in_steps_resumes_with_every_optimiser(saved, tmp_path, optim
     images = np.random.default_rng(0).random((COUNT, 7, 5, 1), np.float32)
     clean, sizes = saved("clean", images), ResidualSettings(width=4, inner_width=5, mixing=True)
     training = TRAINING.model_copy(
-        update={"steps": 7, "optimizer": optimizer, "schedule": "linear", "warmup": 0.2}
-    )
+        update={
+            "steps": 7, "optimizer": optimizer, "schedule": "linear", "warmup": 0.2,
+            "shift": 2, "averaging": 0.9,
+        }
+    )  # fmt: skip
     straight = assert_resumes(
         clean, tmp_path, training, 2, 0.5, epochs=3, noise_spread=0.4, sizes=sizes, skip=skip
     )
@@ -283,6 +286,19 @@ def test_too_few_images_to_validate_are_refused_before_anything_else(saved, outp
     with pytest.raises(PipelineError, match=r"Train data of 1 image, .* two are the fewest"):
         train(output, one, one, "autoencoder", seed=0, training=TRAINING)
     assert names(output) == set()
+
+
+def test_a_shift_out_of_sight_is_refused_and_the_advised_one_trains(saved, output, monkeypatch):
+    """Images moved by their whole height would all be alike."""
+    images = saved("images", np.random.default_rng(0).random((COUNT, 6, 9, 1), np.float32))
+    far, advised = (TRAINING.model_copy(update={"shift": shift}) for shift in (4, 3))
+    with monkeypatch.context() as patched:
+        patched.setattr("tasks.train.import_tensorflow", None)
+        with pytest.raises(PipelineError, match=r"is 4, but .* 6 x 9 .*--training.shift to 3 or"):
+            train(output, images, images, "autoencoder", seed=0, training=far)
+    assert names(output) == set()
+    train(output, images, images, "autoencoder", seed=0, training=advised)
+    assert "autoencoder.keras" in names(output)
 
 
 def evaluated(output, folder, saved, labels, classes=None, against=None, **errors):
