@@ -44,6 +44,7 @@ from flows.planning import print_plan
 from flows.report_facts import data_name
 from flows.tables import print_rows
 from flows.trials import Trials
+from flows.user_data import find_data
 from tasks.draw_pareto import draw_pareto
 from tasks.engine.logs import run_logger
 from tasks.engine.refusals import telling
@@ -99,7 +100,7 @@ def experiment(
         question = Question.asked(
             apply_preset(preset, settings), network, grid or {}, search, space or {}, seeds
         )
-        store, machine, files = Store(artifacts), operations(), find_files(data)
+        store, machine, files = Store(artifacts), operations(), find_data(data)
         question.require_drawn_noise(files)
         with Run(store, question.values(), files, machine) as run:
             results = _find_out(run, question)

@@ -41,6 +41,7 @@ from flows.outcome import print_outcome
 from flows.reporting import write_report
 from flows.results import Results, said_noise
 from flows.training import train_networks
+from flows.user_data import find_data
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.logs import run_logger
 from tasks.engine.refusals import telling
@@ -48,7 +49,6 @@ from tasks.engine.runner import Steps
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
 from tasks.engine.tracing import Tracing
-from tasks.find_files import find_files
 from tasks.render import render
 from tasks.resolve import resolve_settings
 
@@ -128,7 +128,7 @@ def full(
     tag_run(preset, data)
     resolved = resolve_settings(apply_preset(preset, settings))
     store, values = Store(artifacts), resolved.model_dump(mode="json")
-    with telling(REFUSALS), Run(store, values, find_files(data), operations()) as run:
+    with telling(REFUSALS), Run(store, values, find_data(data), operations()) as run:
         files = pipeline(run.step, run.data, resolved)
         results = Results(run.data, files, resolved, run.lineage())
         for line in results.warnings():

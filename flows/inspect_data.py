@@ -10,6 +10,7 @@ from flows.images import FIRST_IMAGES, SPLITS
 from flows.inspection import inspection_table, read_inspection
 from flows.tables import print_json, print_rows
 from flows.terminal import picture_columns, print_picture
+from flows.user_data import unused_warning
 from tasks.draw_contact_sheet import draw_contact_sheet
 from tasks.engine.manifest import Artifact
 from tasks.engine.runner import input_refs
@@ -17,6 +18,7 @@ from tasks.engine.stage import stage_of
 from tasks.engine.store import Store
 from tasks.find_files import find_files
 from tasks.ingest import ingest
+from tasks.unused_files import unused_files
 
 
 def inspect_data(data: Path, settings: Settings, *, sheet: Path | None, as_json: bool) -> None:
@@ -33,7 +35,8 @@ def inspect_data(data: Path, settings: Settings, *, sheet: Path | None, as_json:
     Raises:
         PipelineError: If the main job would refuse the data.
     """
-    files = input_refs(find_files(data))
+    paths = find_files(data)
+    files = input_refs(paths)
     inputs = {
         "files": files,
         "image": settings.image,
@@ -46,9 +49,12 @@ def inspect_data(data: Path, settings: Settings, *, sheet: Path | None, as_json:
         found = read_inspection(tables["inspection.json"])
         _draw(store, tables, sheet, 0 if as_json else picture_columns())
     if as_json:
-        print_json({"files": {role: str(ref.path) for role, ref in files.items()}, **found})
+        unused = unused_files(data, paths.values())
+        print_json(
+            {"files": {role: str(path) for role, path in paths.items()}, "unused": unused, **found}
+        )
     else:
-        _print(data, {role: ref.path.name for role, ref in files.items()}, found)
+        _print(data, paths, found)
 
 
 def _draw(store: Store, tables: Artifact, sheet: Path | None, columns: int) -> None:
@@ -64,8 +70,10 @@ def _draw(store: Store, tables: Artifact, sheet: Path | None, columns: int) -> N
         print_picture(drawn["contact_sheet.txt"].path.read_text(encoding="utf-8"))
 
 
-def _print(data: Path, names: Mapping[str, str], found: Mapping[str, Any]) -> None:
-    print(f"{data}: {', '.join(f'{role} is {name}' for role, name in names.items())}\n")
+def _print(data: Path, paths: dict[str, Path], found: Mapping[str, Any]) -> None:
+    print(f"{data}: {', '.join(f'{role} is {path.name}' for role, path in paths.items())}\n")
     print_rows(inspection_table(found))
+    if warning := unused_warning(data, paths):
+        print(f"\nwarning (unused): {warning}")
     for warning in found["warnings"]:
         print(f"\nwarning ({warning['code']}): {warning['text']}")

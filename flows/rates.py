@@ -43,6 +43,7 @@ from flows.options import (
 from flows.rate_results import FinishedRates, RateResults
 from flows.tables import print_rows
 from flows.training import training_step
+from flows.user_data import find_data
 from tasks.draw_rates import draw_rates
 from tasks.engine.handles import ArtifactRef
 from tasks.engine.logs import run_logger
@@ -50,7 +51,6 @@ from tasks.engine.manifest import Artifact
 from tasks.engine.refusals import telling
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
-from tasks.find_files import find_files
 from tasks.measure_linear_rates import measure_linear_rates
 from tasks.measure_rate import measure_rate
 from tasks.resolve import resolve_settings
@@ -100,7 +100,7 @@ def rates(
         require_sizes(sizes)
         values = {"base": resolve_settings(base).model_dump(mode="json"), "sizes": sizes,
                   "seeds": seeds}  # fmt: skip
-        with Run(Store(artifacts), values, find_files(data), operations()) as run:
+        with Run(Store(artifacts), values, find_data(data), operations()) as run:
             results = _compare(run, base, sizes, seeds)
             run.publish(*results.published(), latest=False)
     run_logger().info("%s", results.conclusion())

@@ -32,6 +32,7 @@ from flows.nights import Night, nothing_new, story
 from flows.ops.machine import operations
 from flows.ops.notifications import notify_decision, notify_failure
 from flows.options import ARTIFACTS, SAMPLE, Artifacts, Data, Folder, Preset, run_command
+from flows.user_data import find_data
 from tasks.draw_nights import draw_nights
 from tasks.engine.aliases import Alias
 from tasks.engine.decisions import Target
@@ -44,7 +45,6 @@ from tasks.engine.refusals import telling
 from tasks.engine.runner import input_refs
 from tasks.engine.runs import Run
 from tasks.engine.store import Store
-from tasks.find_files import find_files
 from tasks.find_inbox import find_inbox, require_apart
 from tasks.resolve import resolve_settings
 
@@ -126,7 +126,7 @@ def _contents(refs: Refs) -> list[list[str]]:
 
 def _paths(data: Path, inbox: Path | None, entries: Entries) -> dict[str, Path]:
     """Return all files by role; those of the inbox by the number of their entry, too."""
-    found = find_files(data)
+    found = find_data(data)
     if inbox:
         require_apart(inbox, found.values())
     for number, roles in enumerate(entries.values(), start=1):

@@ -8,6 +8,14 @@ from pathlib import Path
 from tasks.file_names import CLEAN, NAMED, PICTURES, TABLES, WORDS, ending_of, words_of
 from tasks.formats.errors import DataError
 from tasks.formats.shards import are_shards, roles_of_shards
+from tasks.picture_folders import (
+    class_folders,
+    classes_around,
+    has_classes,
+    has_pictures,
+    is_noisy,
+    refuse_masks,
+)
 
 SPLITS = ("evaluation", "validation", "train", "test")
 MOST_LISTED = 10
@@ -42,13 +50,13 @@ def find_files(path: Path) -> dict[str, Path]:
         )
     roles: dict[str, list[Path]] = {}
     for one in sorted(_candidates(path)):
-        roles.setdefault(_role(one.relative_to(path)), []).append(one)
-    if len(roles) == 1 and (whole := _classes_around(path, *roles.values())):
+        roles.setdefault(_role(one, one.relative_to(path)), []).append(one)
+    if len(roles) == 1 and (whole := classes_around(path, *roles.values())):
         return whole
     roles = {role: _without_copies(paths) for role, paths in _validated(roles).items()}
     if not roles:
         return _pictures(path)
-    if not roles.keys() & {"train_data", "test_data"} and (classes := _class_folders(path)):
+    if not roles.keys() & {"train_data", "test_data"} and (classes := class_folders(path)):
         return _beside_classes(path, roles, classes)
     _require_one_each(path, roles)
     found: dict[str, Path] = {}
@@ -69,13 +77,14 @@ def _candidates(folder: Path) -> Iterator[Path]:
         if one.name.startswith((".", "__")):
             continue
         if one.is_dir():
-            if words_of(one) & NAMED:
+            if words_of(one) & NAMED or is_noisy(one):
                 yield from _inside(one)
-        elif _may_be_table(one):
+        elif may_be_table(one):
             yield one
 
 
-def _may_be_table(file: Path) -> bool:
+def may_be_table(file: Path) -> bool:
+    """Tell whether a file may hold images or labels in rows, by its name."""
     return ending_of(file) in TABLES and not words_of(file) & WORDS["nothing"]
 
 
@@ -83,22 +92,24 @@ def _inside(folder: Path) -> Iterator[Path]:
     """Yield a folder of pictures, the folders of noisy and clean ones that it has, or its tables
     if there is nothing else in it."""
     inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__"))]
-    pairs = [one for one in inside if words_of(one) & (CLEAN | WORDS["noisy"])]
-    if len(pairs) == 2 and sum(bool(words_of(one) & CLEAN) for one in pairs) == 1:
+    pairs = [one for one in inside if words_of(one) & CLEAN or is_noisy(one)]
+    if len(pairs) == 2 and sum(map(is_noisy, pairs)) == 1:
         yield from pairs
     elif any(one.is_dir() or one.suffix.lower() in PICTURES for one in inside):
+        refuse_masks(folder, [one for one in inside if one.is_dir()])
         yield folder
     else:
-        yield from [one for one in inside if _may_be_table(one)] or [folder]
+        yield from [one for one in inside if may_be_table(one)] or [folder]
 
 
-def _role(path: Path) -> str:
+def _role(path: Path, place: Path) -> str:
     """Return what a file or folder is by its name, and that of the folder around it in the
-    user's."""
-    words = words_of(path) | words_of(path.parent)
+    user's, in which it has this place."""
+    words = words_of(place) | words_of(place.parent)
     kinds = {kind for kind, known in WORDS.items() if words & known}
     split = next((f"{kind}_" for kind in SPLITS if kind in kinds), "")
-    return split + ("noisy" if "noisy" in kinds else "labels" if "labels" in kinds else "data")
+    noisy = "noisy" in kinds or is_noisy(path)
+    return split + ("noisy" if noisy else "labels" if "labels" in kinds else "data")
 
 
 def _validated(roles: dict[str, list[Path]]) -> dict[str, list[Path]]:
@@ -171,13 +182,14 @@ def _pictures(folder: Path) -> dict[str, Path]:
     """Return a folder that is one set of pictures, on its own or in folders per class."""
     inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__"))]
     folders = [one for one in inside if one.is_dir()]
+    refuse_masks(folder, folders)
     if any(one.suffix.lower() in PICTURES for one in inside if one.is_file()):
         return {"data": folder}
-    if any(map(_has_pictures, folders)):
+    if any(map(has_pictures, folders)):
         return {"data": folder}
     if len(folders) == 1:
         return find_files(folders[0])  # as an archive leaves it that was extracted
-    if deeper := sorted(one.name for one in folders if _has_classes(one)):
+    if deeper := sorted(one.name for one in folders if has_classes(one)):
         raise DataError(
             f"{folder}: {' and '.join(deeper[:MOST_LISTED])} each hold folders of pictures. Which "
             "one is meant?",
@@ -185,44 +197,6 @@ def _pictures(folder: Path) -> dict[str, Path]:
         )
     raise DataError(f"{folder}: there are no images{_listed(folder)}. Expected {EXPECTED}.",
                     "Give the folder or file of the images with --data.")  # fmt: skip
-
-
-def _classes_around(folder: Path, paths: list[Path]) -> dict[str, Path] | None:
-    """Return all folders as classes where the only one with a name of a role has others beside it:
-    `valid` beside `invalid`, or `clean` beside `dirty`; None if it has not.
-
-    Raises:
-        DataError: If it may as well be what it is called, as `train` beside `car` and `ship`.
-    """
-    others = [
-        one for one in folder.iterdir()
-        if one.is_dir() and not words_of(one) & NAMED and not one.name.startswith((".", "__"))
-        and _has_pictures(one)
-    ]  # fmt: skip
-    if len(paths) > 1 or not paths[0].is_dir() or not others or not _has_pictures(paths[0]):
-        return None
-    only, words = paths[0], words_of(paths[0])
-    pairs = any(_names_in(only) == _names_in(one) for one in others)
-    if words & (CLEAN | WORDS["noisy"]) and pairs:
-        return None
-    if words & (WORDS["train"] | WORDS["test"]):
-        beside = ", ".join(sorted(one.name for one in others)[:MOST_LISTED])
-        raise DataError(
-            f"{folder}: pictures are in {only.name} and in {beside}. Are these classes, or does "
-            f"{only.name} say which images are for training or testing?",
-            f"For classes, rename {only.name}, e.g. to {only.name}s; otherwise give it alone, "
-            f"--data {only}.",
-        )
-    return {"data": folder}
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    """Return the folders that have pictures in them, if there are several and none has a role."""
-    folders = [one for one in folder.iterdir() if one.is_dir() and not words_of(one) & NAMED]
-    found = sorted(
-        one for one in folders if not one.name.startswith((".", "__")) and _has_pictures(one)
-    )
-    return found if len(found) > 1 else []
 
 
 def _beside_classes(
@@ -239,19 +213,6 @@ def _beside_classes(
     )
 
 
-def _names_in(folder: Path) -> set[str]:
-    return {one.name for one in folder.iterdir()}
-
-
-def _has_pictures(folder: Path) -> bool:
-    return any(one.suffix.lower() in PICTURES for one in folder.iterdir())
-
-
-def _has_classes(folder: Path) -> bool:
-    """Tell whether pictures lie in a folder of this folder."""
-    return any(_has_pictures(each) for each in folder.iterdir() if each.is_dir())
-
-
 def _missing(folder: Path, found: dict[str, Path]) -> DataError:
     """Name everything that is missing at once, and what is there."""
     missing = [
@@ -263,7 +224,7 @@ def _missing(folder: Path, found: dict[str, Path]) -> DataError:
         f"{folder}: {' and '.join(missing)} are missing{_listed(folder)}. Expected {EXPECTED}."
     )
     split = "train" if "train_data" in found else "test" if "test_data" in found else ""
-    pictures = [one for one in folder.iterdir() if one.is_dir() and _has_pictures(one)]
+    pictures = [one for one in folder.iterdir() if one.is_dir() and has_pictures(one)]
     if not split and len(pictures) == 1:
         return DataError(
             f"{folder}: labels of the pictures in {pictures[0].name} are in a file. Expected a "

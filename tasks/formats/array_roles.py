@@ -15,6 +15,8 @@ SPLITS = {
     "validation": re.compile(r"(^|[^a-z])(val|valid|validation|dev)([^a-z]|$)"),
 }
 LABELS = re.compile(r"(^|[^a-z])(y|labels?|lbls?|targets?|class(es)?|t)([^a-z]|$)")
+IDENTITIES = re.compile(r"(^|[^a-z])(ids?|idx|index|indices|filenames?)([^a-z]|$)")
+"""Names of arrays that count images, or say where they are from."""
 ADVICE = (
     "Save it with names that say so: np.savez({name!r}, x_train=..., y_train=..., x_test=..., "
     "y_test=...), the labels only if there are some."
@@ -82,6 +84,8 @@ def _role(name: str, known: Known) -> str:
     """Return "images", "labels", or nothing for what is neither."""
     dimensions, dtype = known
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    if len(dimensions) == 1 and IDENTITIES.search(words) and not LABELS.search(words):
+        return ""
     if len(dimensions) in (1, 2) and (LABELS.search(words) or len(dimensions) == 1):
         return "labels" if LABELS.search(words) or dtype.kind in "buifSU" else ""
     return "images" if len(dimensions) >= 2 and dtype.kind in "buifO" else ""

@@ -9,12 +9,14 @@ from tasks.formats.csv_arithmetic import by_arithmetic, fits
 from tasks.formats.csv_dialect import is_list
 from tasks.formats.csv_layout import Columns
 from tasks.formats.csv_table import Table
+from tasks.formats.errors import DataError
 from tasks.formats.pixel_names import (
     PIXEL,
     ordered,
     pixel_order,
     refuse_between,
     refuse_gaps,
+    refuse_repeated,
 )
 
 LABELS = ("label", "labels", "class", "class_label", "target", "targets", "y", "category", "digit",
@@ -23,6 +25,8 @@ LABELS = ("label", "labels", "class", "class_label", "target", "targets", "y", "
 INDEXES = ("", "index", "idx", "id", "unnamed: 0", "image_id", "imageid", "rowid", "row", "row_id",
            "filename", "file", "image_name", "...1")  # fmt: skip
 SPLITS = ("usage", "split", "subset", "partition", "set", "fold")
+COMMENTED = re.compile(rb"[+-]?[0-9][0-9.eE+-]*\s*(#|%|//)\s*\S.*")
+"""A number with a comment behind it."""
 MOST_OTHERS = 8
 """Columns at each end that are looked at."""
 
@@ -41,6 +45,8 @@ def find_columns(table: Table, label: str, index: str, image: Sides) -> Columns:
     """
     names = _names(table)
     roles = _roles(table, names, label, index)
+    _refuse_comments(table)
+    refuse_repeated(table.path, table.skipped, table.header.names or ())
     refuse_between(table.path, table.skipped, table.header.names or ())
     cell = next((at for at in range(min(table.width, MOST_OTHERS)) if _holds_lists(table, at)), -1)
     if cell >= 0 and label == "auto" and "label" not in roles.values():
@@ -117,6 +123,22 @@ def _in_order(table: Table, columns: Columns, names: list[str] | None, image: Si
     if order is None:
         return columns
     return replace(columns, order=order, decisions=(*columns.decisions, ordered(own)))
+
+
+def _refuse_comments(table: Table) -> None:
+    """Refuse rows that each end with a comment: the last pixel would be left out with it."""
+    last = table.width - 1
+    if not all(COMMENTED.fullmatch(row[last]) for row in table.rows):
+        return
+    cell = table.rows[0][last].decode("utf-8", "replace")
+    mark = next(one for one in "#%/" if one in cell)
+    read, write = ("", "") if table.header.names else (", header=None", ", header=False")
+    raise DataError(
+        f"{table.path}, row {table.skipped + 1}, column {last + 1}: expected a number, got "
+        f"{cell!r}: a comment stands behind each row.",
+        f"Remove the comments: in pandas, pd.read_csv(FILE, comment={mark!r}{read})"
+        f".to_csv(FILE, index=False{write}).",
+    )
 
 
 def _holds_lists(table: Table, at: int) -> bool:

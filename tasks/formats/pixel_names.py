@@ -72,6 +72,31 @@ def _sorted(places: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(sorted(range(len(places)), key=places.__getitem__))
 
 
+def refuse_repeated(path: Path, row: int, names: Sequence[str]) -> None:
+    """Refuse pixels that are there twice, as after tables were joined.
+
+    Args:
+        path: The file.
+        row: The row of the names in it.
+        names: Of all columns.
+
+    Raises:
+        DataError: If several columns have the name of one pixel.
+    """
+    pixels = [name for name in names if PIXEL.fullmatch(name.strip()) and not name.isdecimal()]
+    if len(set(pixels)) == len(pixels):
+        return
+    twice = [name for name, count in Counter(pixels).items() if count > 1]
+    more = f", and {len(twice) - 1:,} more names repeat" if len(twice) > 1 else ""
+    raise DataError(
+        f"{path}, row {row}: {pixels.count(twice[0])} columns are called {twice[0]!r}{more}. "
+        "Expected one column per pixel.",
+        "Keep the first of each: in pandas, frame = pd.read_csv(FILE), which calls the others "
+        f"'{twice[0]}.1' and so on; then frame.drop(columns=['{twice[0]}.1', ...])"
+        ".to_csv(FILE, index=False).",
+    )
+
+
 def refuse_gaps(path: Path, names: Sequence[str]) -> None:
     """Refuse pixels of which some are missing, as where those were left out that never change.
 

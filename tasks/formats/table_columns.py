@@ -163,8 +163,11 @@ def _label(
     for found in (named, text):
         if len(found) == 1:
             return found[0]
+    if find_shape(len(names), image) is not None:
+        return None
+    _refuse_one_hot(path, [name for name in names if name not in text], image)
     shape = find_shape(len(names) - 1, image)
-    if find_shape(len(names), image) is not None or shape is None:
+    if shape is None:
         return None
     others = {schema.field(name).type for name in names[1:-1]}
     for found in (
@@ -178,6 +181,23 @@ def _label(
         f"the label may be in the column {ends[0]} or in the column {ends[1]}.",
         "Say which one with --reading.label first or --reading.label last.",
     )
+
+
+def _refuse_one_hot(path: Path, names: list[str], image: Sides) -> None:
+    """Refuse columns of a form of their own at the end of a row, without which an image has a plain
+    shape: one-hot labels, of which a column holds only part."""
+    classes = len(odd_names(names))
+    shape = find_shape(len(names) - classes, image)
+    if classes > 1 and shape is not None and odd_names(names) == names[-classes:]:
+        raise DataError(
+            f"{path}: {len(names):,} = {' x '.join(map(str, shape))} + {classes}, an image and "
+            f"{classes} columns that are named in another way, {names[-classes]} to {names[-1]}. "
+            "Expected at most one, the label.",
+            f"If they are one-hot labels, make one column of them: in pandas, frame.iloc[:, "
+            f":-{classes}].assign(label=frame.iloc[:, -{classes}:].to_numpy().argmax(axis=1))"
+            f".to_parquet(FILE). If they are something else, leave them out: frame.iloc[:, "
+            f":-{classes}].to_parquet(FILE).",
+        )
 
 
 def listed(names: list[str]) -> str:

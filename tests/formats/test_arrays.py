@@ -232,6 +232,7 @@ def test_an_archive_with_train_and_test_images_is_read(tmp_path, archive, save):
 @pytest.mark.parametrize(
     "arrays",
     [{"arr_0": TRAIN}, {"data": TRAIN, "target": LABELS}, {"x": TRAIN, "y": LABELS},
+     {"x": TRAIN, "y": LABELS, "ids": np.arange(len(TRAIN))},
      {"images": TRAIN, "labels": LABELS, "names": np.array(["a", "b"], object)}],
     ids=" ".join,
 )  # fmt: skip
@@ -244,6 +245,14 @@ def test_an_archive_of_one_set_is_read_as_data(tmp_path, arrays):
     assert list(found) == ["data"]
     assert np.array_equal(pixels, TRAIN.reshape(20, -1))
     assert labels is None if len(arrays) == 1 else labels.tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize("name", ["ids", "image_id", "idx", "imageIndex"])
+def test_an_array_that_counts_images_is_no_label(tmp_path, name):
+    """Each image would be a class of its own."""
+    np.savez(tmp_path / "data.npz", x=TRAIN, **{name: np.arange(len(TRAIN))})
+
+    assert pixels_of(read_npz(tmp_path / "data.npz")["data"])[1] is None
 
 
 def test_fortran_order_in_an_archive_is_read(tmp_path):

@@ -176,6 +176,38 @@ def test_pixels_that_are_missing_are_called_so(tmp_path):
     assert read(path)[0].shape == (20, 64)
 
 
+def test_a_column_that_is_there_twice_is_named(tmp_path):
+    """As a join leaves it; no shape of 65 values would be right."""
+    path = tmp_path / "data.csv"
+    frame = pd.DataFrame(PIXELS, columns=[f"pixel{at}" for at in range(64)])
+    twice = pd.concat([frame, frame[["pixel9"]]], axis=1)
+    twice.to_csv(path, index=False)
+
+    message = refusal(path)
+    assert "2 columns are called 'pixel9'. Expected one column per pixel." in message
+    assert "drop(columns=['pixel9.1', ...])" in message
+
+    again = pd.read_csv(path)
+    again.drop(columns=["pixel9.1"]).to_csv(path, index=False)
+    assert np.array_equal(read(path)[0], PIXELS)
+
+
+@pytest.mark.parametrize("header", [None, HEADER])
+@pytest.mark.parametrize(("behind", "mark"), [("  # image {}", "#"), ("// {}", "/")])
+def test_comments_behind_rows_are_named_and_the_advice_removes_them(tmp_path, header, behind, mark):
+    """The last pixel must not be left out with them."""
+    lines = [row + behind.format(number) for number, row in enumerate(rows())]
+    path = written(tmp_path / "data.csv", [header, *lines] if header else lines)
+    options = ({}, {}) if header else ({"header": None}, {"header": False})
+
+    message = refusal(path)
+    assert "column 64: expected a number, got " in message
+    assert f"pd.read_csv(FILE, comment='{mark}'{'' if header else ', header=None'})" in message
+
+    pd.read_csv(path, comment=mark, **options[0]).to_csv(path, index=False, **options[1])
+    assert np.array_equal(read(path)[0], PIXELS)
+
+
 @pytest.mark.parametrize("name", ["pixel", "pixel_intensity_"])
 @pytest.mark.parametrize("label", ["auto", "first", "last", "none"])
 def test_a_column_between_pixels_is_refused(tmp_path, label, name):

@@ -48,6 +48,26 @@ def test_a_column_per_pixel_is_read(path, dtype):
     assert found.place(3, 17) == "row 4, column 17"
 
 
+@pytest.mark.parametrize("dtype", [bool, "uint8", float])
+def test_one_hot_columns_are_named_and_either_advice_leads_to_the_right_pixels(path, dtype):
+    """They are no pixels of an image of another shape, and none of them is the label."""
+    frame = pd.DataFrame(ROWS).add_prefix("pixel")
+    frame = pd.concat([frame, pd.get_dummies(LABELS, prefix="c", dtype=dtype)], axis=1)
+    frame.to_parquet(path)
+
+    with pytest.raises(DataError, match=r"68 = 8 x 8 x 1 \+ 4, .* c_0 to c_3\. .*one-hot"):
+        read(path)
+    label = frame.iloc[:, -4:].to_numpy().argmax(axis=1)
+    frame.iloc[:, :-4].assign(label=label).to_parquet(path)
+    pixels, labels = pixels_of(read(path))
+    assert np.array_equal(pixels, ROWS)
+    assert labels.tolist() == LABELS.tolist()
+    frame.iloc[:, :-4].to_parquet(path)
+    pixels, labels = pixels_of(read(path))
+    assert np.array_equal(pixels, ROWS)
+    assert labels is None
+
+
 @pytest.mark.parametrize("place", [0, 64])
 @pytest.mark.parametrize(
     ("name", "labels", "expected"),

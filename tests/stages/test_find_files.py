@@ -6,6 +6,7 @@ import pytest
 
 from tasks.find_files import find_files
 from tasks.formats.errors import DataError
+from tasks.unused_files import unused_files
 
 TWO = ("train_data", "train_labels", "test_data", "test_labels")
 
@@ -44,6 +45,10 @@ def folder_of(folder, *names):
         (("train/clean/1.png", "train/noisy/1.png", "test/clean/1.png", "test/noisy/1.png"),
          ("train_data", "train_noisy", "test_data", "test_noisy")),
         (("clean/1.png", "noisy/1.png"), ("data", "noisy")),
+        (("GT/1.png", "input/1.png"), ("data", "noisy")),
+        (("ground_truth/1.png", "degraded/1.png"), ("data", "noisy")),
+        (("train/gt/1.png", "train/input/1.png", "test/gt/1.png", "test/input/1.png"),
+         ("train_data", "train_noisy", "test_data", "test_noisy")),
         (("clean.npy", "noisy.npy"), ("data", "noisy")),
         (("train_clean.npy", "train_noisy.npy", "test_clean.npy", "test_noisy.npy"),
          ("train_data", "train_noisy", "test_data", "test_noisy")),
@@ -62,8 +67,38 @@ def test_names_say_what_is_what(tmp_path, names, roles):
 def test_validation_images_are_left_aside(tmp_path):
     """The networks take theirs from the train images."""
     folder_of(tmp_path, "train.csv", "val.csv", "test.csv", "validation_labels.csv")
+    found = find_files(tmp_path)
 
-    assert set(find_files(tmp_path)) == {"train_data", "test_data"}
+    assert set(found) == {"train_data", "test_data"}
+    assert unused_files(tmp_path, found.values()) == ["val.csv", "validation_labels.csv"]
+
+
+@pytest.mark.parametrize(
+    ("names", "unused"),
+    [
+        (("train/a/1.png", "test/a/1.png", "extra/a/1.png", "docs/note.md"), ["extra"]),
+        (("train/1.png", "test/1.png", "unlabeled/1.png", "__MACOSX/1.png"), ["unlabeled"]),
+        (("train/clean/1.png", "train/noisy/1.png", "train/other/1.png", "test/clean/1.png",
+          "test/noisy/1.png"), ["train/other"]),
+        (("a/1.png", "b/1.png"), []),
+        (("all.csv",), []),
+        (("train_x.csv", "test_x.csv", "more/data.csv", "LICENSE"), ["more"]),
+    ],
+)  # fmt: skip
+def test_images_that_are_not_used_are_named(tmp_path, names, unused):
+    """Nobody should believe that the networks have seen them."""
+    found = find_files(folder_of(tmp_path, *names))
+
+    assert unused_files(tmp_path, found.values()) == unused
+
+
+def test_a_folder_called_input_is_noisy_only_beside_clean_images(tmp_path):
+    """Alone it holds the images."""
+    alone = folder_of(tmp_path / "alone", "input/1.png", "input/2.png")
+    classes = folder_of(tmp_path / "classes", "input/1.png", "output/1.png")
+
+    assert find_files(alone) == {"data": alone}
+    assert find_files(classes) == {"data": classes}
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,25 @@ def test_pairs_are_the_users_own_noise(tmp_path):
         )
 
 
+@pytest.mark.parametrize("split", ["", "train/", "test/"])
+def test_masks_are_no_class_and_without_them_the_images_are_read(tmp_path, split):
+    """They are called like the images that they belong to."""
+    pixels = SPLITS["train"][0]
+    for place in {"", split} if not split else {"train/", "test/"}:
+        for kind in ("images", "masks") if place == split else ("images",):
+            folder = tmp_path / "data" / place / kind
+            folder.mkdir(parents=True)
+            for number, row in enumerate(pixels):
+                Image.fromarray(row.reshape(SIDE, SIDE)).save(folder / f"{number:03}.png")
+
+    with pytest.raises(DataError, match=r"no class of images\. Move masks away"):
+        ingested(tmp_path / "data")
+    (tmp_path / "data" / split / "masks").rename(tmp_path / "away")
+    made = ingested(tmp_path / "data")
+    found = np.concatenate([content(made / f"{one}.parquet")[0] for one in SPLITS])
+    assert {row.tobytes() for row in found} == {row.tobytes() for row in pixels}
+
+
 def test_pairs_of_one_set_are_split_together(tmp_path):
     """A noisy image goes where its clean one goes."""
     pixels = SPLITS["train"][0]
