@@ -17,8 +17,8 @@ def over_shifts(restore: Callable[[Images], Images], reach: int) -> Callable[[Im
 
     Args:
         restore: A function from float32 (n, height, width, channels) in [0, 1] to the same shape.
-        reach: How many pixels an image is moved at most, up, down, left and right; 0 moves none.
-            The price is (2 reach + 1)^2 times the time.
+        reach: How many pixels an image is moved at most, the distances down and across added up; 0
+            moves none. With 1 it takes 5 times as long, with 2 13 times.
 
     Returns:
         A function of the same kind. What is moved out of an image comes back from no shift; at its
@@ -44,6 +44,9 @@ def over_shifts(restore: Callable[[Images], Images], reach: int) -> Callable[[Im
 
 
 def _corners(reach: int) -> Iterator[tuple[int, int]]:
+    """Yield where shifted images begin in the padded ones. Diagonal steps count as two: a network
+    is the worse the further an image is moved, so that with them the mean gains less."""
     for top in range(2 * reach + 1):
         for left in range(2 * reach + 1):
-            yield top, left
+            if abs(top - reach) + abs(left - reach) <= reach:
+                yield top, left
