@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.file_names import CLEAN, NAMED, PICTURES, TABLES, WORDS, ending_of, words_of
+from tasks.file_names import NAMED, PICTURES, TABLES, WORDS, ending_of, words_of
 from tasks.formats.errors import DataError
 from tasks.formats.shards import are_shards, roles_of_shards
 from tasks.picture_folders import (
@@ -13,7 +13,7 @@ from tasks.picture_folders import (
     classes_around,
     has_classes,
     has_pictures,
-    is_noisy,
+    pair_in,
     refuse_masks,
 )
 
@@ -73,11 +73,12 @@ def find_files(path: Path) -> dict[str, Path]:
 
 def _candidates(folder: Path) -> Iterator[Path]:
     """Yield the files that may be tables, and the folders that are named for a role."""
+    pair = pair_in(folder)
     for one in folder.iterdir():
         if one.name.startswith((".", "__")):
             continue
         if one.is_dir():
-            if words_of(one) & NAMED or is_noisy(one):
+            if words_of(one) & NAMED or one in pair:
                 yield from _inside(one)
         elif may_be_table(one):
             yield one
@@ -92,9 +93,8 @@ def _inside(folder: Path) -> Iterator[Path]:
     """Yield a folder of pictures, the folders of noisy and clean ones that it has, or its tables
     if there is nothing else in it."""
     inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__"))]
-    pairs = [one for one in inside if words_of(one) & CLEAN or is_noisy(one)]
-    if len(pairs) == 2 and sum(map(is_noisy, pairs)) == 1:
-        yield from pairs
+    if pair := pair_in(folder):
+        yield from pair
     elif any(one.is_dir() or one.suffix.lower() in PICTURES for one in inside):
         refuse_masks(folder, [one for one in inside if one.is_dir()])
         yield folder
@@ -108,8 +108,9 @@ def _role(path: Path, place: Path) -> str:
     words = words_of(place) | words_of(place.parent)
     kinds = {kind for kind, known in WORDS.items() if words & known}
     split = next((f"{kind}_" for kind in SPLITS if kind in kinds), "")
-    noisy = "noisy" in kinds or is_noisy(path)
-    return split + ("noisy" if noisy else "labels" if "labels" in kinds else "data")
+    if path.is_dir() and (kind := pair_in(path.parent).get(path)):
+        return split + kind
+    return split + ("noisy" if "noisy" in kinds else "labels" if "labels" in kinds else "data")
 
 
 def _validated(roles: dict[str, list[Path]]) -> dict[str, list[Path]]:

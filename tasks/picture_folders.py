@@ -6,21 +6,23 @@ from pathlib import Path
 from tasks.file_names import CLEAN, NAMED, PICTURES, WORDS, words_of
 from tasks.formats.errors import DataError
 
-INPUTS = {"input", "inputs", "degraded", "corrupted", "distorted", "lq"}
-"""Names of folders that hold noisy images where clean ones lie beside them."""
+INPUTS = WORDS["noisy"] | {"input", "inputs", "degraded", "corrupted", "distorted", "lq"}
+TARGETS = CLEAN | {"target", "targets", "output", "outputs", "original", "originals", "hq"}
+"""Names of folders that hold noisy and clean images where they lie beside each other."""
 MASKS = {"mask", "masks", "segmentation", "segmentations", "annotations", "trimaps"}
 """Names of folders whose pictures say what is where in those of the same name beside them."""
 MOST_LISTED = 10
 
 
-def is_noisy(folder: Path) -> bool:
-    """Return whether a folder is called noisy, or input beside one of clean images."""
-    words = words_of(folder)
-    if words & WORDS["noisy"]:
-        return True
-    return bool(words & INPUTS) and folder.is_dir() and any(
-        words_of(one) & CLEAN for one in folder.parent.iterdir() if one.is_dir()
-    )  # fmt: skip
+def pair_in(folder: Path) -> dict[Path, str]:
+    """Return the folders of noisy and clean images in a folder, and what they are: "noisy" and
+    "data"; nothing if there is no such pair."""
+    folders = [one for one in folder.iterdir() if one.is_dir() and one.name[:1] not in "._"]
+    noisy = [one for one in folders if words_of(one) & INPUTS]
+    clean = [one for one in folders if words_of(one) & TARGETS]
+    if len(noisy) != 1 or len(clean) != 1 or noisy == clean:
+        return {}
+    return {noisy[0]: "noisy", clean[0]: "data"}
 
 
 def refuse_masks(folder: Path, folders: Sequence[Path]) -> None:
@@ -38,11 +40,13 @@ def refuse_masks(folder: Path, folders: Sequence[Path]) -> None:
     if len(shown) != 2 or len(masks) != 1:
         return
     (images,) = (one for one in shown if one != masks[0])
-    if {one.stem for one in masks[0].iterdir()} <= {one.stem for one in images.iterdir()}:
+    stems = [{one.stem for one in each.iterdir()} for each in (masks[0], images)]
+    if 2 * len(stems[0] & stems[1]) > len(stems[0]):
+        name = masks[0].name
         raise DataError(
-            f"{folder}: the pictures in {masks[0].name} are called like those in {images.name}, so "
-            "they are masks of them and no class of images.",
-            f"Move {masks[0].name} away.",
+            f"{folder}: pictures in {name} are called like those in {images.name}, so they seem to "
+            "be masks of them and no class of images.",
+            f"Move {name} away; or, if it is a class, rename it, e.g. to {name}1.",
         )
 
 
@@ -62,7 +66,7 @@ def classes_around(folder: Path, paths: list[Path]) -> dict[str, Path] | None:
         return None
     only, words = paths[0], words_of(paths[0])
     pairs = any(_names_in(only) == _names_in(one) for one in others)
-    if (words & CLEAN or is_noisy(only)) and pairs:
+    if words & (CLEAN | WORDS["noisy"]) and pairs:
         return None
     if words & (WORDS["train"] | WORDS["test"]):
         beside = ", ".join(sorted(one.name for one in others)[:MOST_LISTED])
@@ -77,10 +81,12 @@ def classes_around(folder: Path, paths: list[Path]) -> dict[str, Path] | None:
 
 def class_folders(folder: Path) -> list[Path]:
     """Return the folders that have pictures in them, if there are several and none has a role."""
+    pair = pair_in(folder)
     folders = [one for one in folder.iterdir() if one.is_dir() and not words_of(one) & NAMED]
     found = sorted(
-        one for one in folders if not one.name.startswith((".", "__")) and has_pictures(one)
-    )
+        one for one in folders
+        if one not in pair and not one.name.startswith((".", "__")) and has_pictures(one)
+    )  # fmt: skip
     return found if len(found) > 1 else []
 
 

@@ -83,7 +83,7 @@ def refuse_repeated(path: Path, row: int, names: Sequence[str]) -> None:
     Raises:
         DataError: If several columns have the name of one pixel.
     """
-    pixels = [name for name in names if PIXEL.fullmatch(name.strip()) and not name.isdecimal()]
+    pixels = [name for name in names if PIXEL.fullmatch(name.strip()) and name[0].isalpha()]
     if len(set(pixels)) == len(pixels):
         return
     twice = [name for name, count in Counter(pixels).items() if count > 1]

@@ -47,6 +47,8 @@ def folder_of(folder, *names):
         (("clean/1.png", "noisy/1.png"), ("data", "noisy")),
         (("GT/1.png", "input/1.png"), ("data", "noisy")),
         (("ground_truth/1.png", "degraded/1.png"), ("data", "noisy")),
+        (("target/norain-1.png", "input/rain-1.png"), ("data", "noisy")),
+        (("output/1.png", "input/1.png"), ("data", "noisy")),
         (("train/gt/1.png", "train/input/1.png", "test/gt/1.png", "test/input/1.png"),
          ("train_data", "train_noisy", "test_data", "test_noisy")),
         (("clean.npy", "noisy.npy"), ("data", "noisy")),
@@ -60,7 +62,7 @@ def test_names_say_what_is_what(tmp_path, names, roles):
     folder_of(tmp_path, *names, "README.md", "LICENSE", ".DS_Store", "sample_submission.csv")
     found = find_files(tmp_path)
 
-    tops = [name.removesuffix("/1.png").removesuffix("/a") for name in names]
+    tops = [re.sub(r"(/a)?/[^/]*\.png", "", name) for name in names]
     assert found == {role: tmp_path / top for role, top in zip(roles, tops, strict=True)}
 
 
@@ -93,9 +95,9 @@ def test_images_that_are_not_used_are_named(tmp_path, names, unused):
 
 
 def test_a_folder_called_input_is_noisy_only_beside_clean_images(tmp_path):
-    """Alone it holds the images."""
+    """Alone it holds the images, and beside others it is one of their classes."""
     alone = folder_of(tmp_path / "alone", "input/1.png", "input/2.png")
-    classes = folder_of(tmp_path / "classes", "input/1.png", "output/1.png")
+    classes = folder_of(tmp_path / "classes", "input/1.png", "button/1.png")
 
     assert find_files(alone) == {"data": alone}
     assert find_files(classes) == {"data": classes}
