@@ -34,6 +34,11 @@ NAMED = CLEAN.union(
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 
 
+def entries_of(folder: Path) -> list[Path]:
+    """Return what is in a folder, but hidden files and those that systems leave there."""
+    return [one for one in folder.iterdir() if not one.name.startswith((".", "__"))]
+
+
 def words_of(path: Path) -> set[str]:
     """Return the words of a file's name, in small letters."""
     words = set(re.split(r"[^a-z0-9]+", path.name.lower()))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.file_names import NAMED, PICTURES, TABLES, WORDS, ending_of, words_of
+from tasks.file_names import NAMED, PICTURES, TABLES, WORDS, ending_of, entries_of, words_of
 from tasks.formats.errors import DataError
 from tasks.formats.shards import are_shards, roles_of_shards
 from tasks.picture_folders import (
@@ -74,9 +74,7 @@ def find_files(path: Path) -> dict[str, Path]:
 def _candidates(folder: Path) -> Iterator[Path]:
     """Yield the files that may be tables, and the folders that are named for a role."""
     pair = pair_in(folder)
-    for one in folder.iterdir():
-        if one.name.startswith((".", "__")):
-            continue
+    for one in entries_of(folder):
         if one.is_dir():
             if words_of(one) & NAMED or one in pair:
                 yield from _inside(one)
@@ -92,7 +90,7 @@ def may_be_table(file: Path) -> bool:
 def _inside(folder: Path) -> Iterator[Path]:
     """Yield a folder of pictures, the folders of noisy and clean ones that it has, or its tables
     if there is nothing else in it."""
-    inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__"))]
+    inside = entries_of(folder)
     if pair := pair_in(folder):
         yield from pair
     elif any(one.is_dir() or one.suffix.lower() in PICTURES for one in inside):
@@ -181,7 +179,7 @@ def _require_one_each(folder: Path, roles: dict[str, list[Path]]) -> None:
 
 def _pictures(folder: Path) -> dict[str, Path]:
     """Return a folder that is one set of pictures, on its own or in folders per class."""
-    inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__"))]
+    inside = entries_of(folder)
     folders = [one for one in inside if one.is_dir()]
     refuse_masks(folder, folders)
     if any(one.suffix.lower() in PICTURES for one in inside if one.is_file()):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.file_names import CLEAN, NAMED, PICTURES, WORDS, words_of
+from tasks.file_names import CLEAN, NAMED, PICTURES, WORDS, entries_of, words_of
 from tasks.formats.errors import DataError
 
 INPUTS = WORDS["noisy"] | {"input", "inputs", "degraded", "corrupted", "distorted", "lq"}
@@ -17,12 +17,14 @@ MOST_LISTED = 10
 def pair_in(folder: Path) -> dict[Path, str]:
     """Return the folders of noisy and clean images in a folder, and what they are: "noisy" and
     "data"; nothing if there is no such pair."""
-    folders = [one for one in folder.iterdir() if one.is_dir() and one.name[:1] not in "._"]
+    folders = [one for one in entries_of(folder) if one.is_dir()]
     noisy = [one for one in folders if words_of(one) & INPUTS]
     clean = [one for one in folders if words_of(one) & TARGETS]
     if len(noisy) != 1 or len(clean) != 1 or noisy == clean:
         return {}
-    return {noisy[0]: "noisy", clean[0]: "data"}
+    both = (*noisy, *clean)
+    hold_pictures = all(has_pictures(one) or has_classes(one) for one in both)
+    return dict(zip(both, ("noisy", "data"), strict=True)) if hold_pictures else {}
 
 
 def refuse_masks(folder: Path, folders: Sequence[Path]) -> None:
@@ -58,9 +60,8 @@ def classes_around(folder: Path, paths: list[Path]) -> dict[str, Path] | None:
         DataError: If it may as well be what it is called, as `train` beside `car` and `ship`.
     """
     others = [
-        one for one in folder.iterdir()
-        if one.is_dir() and not words_of(one) & NAMED and not one.name.startswith((".", "__"))
-        and has_pictures(one)
+        one for one in entries_of(folder)
+        if one.is_dir() and not words_of(one) & NAMED and has_pictures(one)
     ]  # fmt: skip
     if len(paths) > 1 or not paths[0].is_dir() or not others or not has_pictures(paths[0]):
         return None
@@ -82,10 +83,9 @@ def classes_around(folder: Path, paths: list[Path]) -> dict[str, Path] | None:
 def class_folders(folder: Path) -> list[Path]:
     """Return the folders that have pictures in them, if there are several and none has a role."""
     pair = pair_in(folder)
-    folders = [one for one in folder.iterdir() if one.is_dir() and not words_of(one) & NAMED]
     found = sorted(
-        one for one in folders
-        if one not in pair and not one.name.startswith((".", "__")) and has_pictures(one)
+        one for one in entries_of(folder)
+        if one.is_dir() and not words_of(one) & NAMED and one not in pair and has_pictures(one)
     )  # fmt: skip
     return found if len(found) > 1 else []
 

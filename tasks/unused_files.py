@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tasks.file_names import entries_of
 from tasks.find_files import may_be_table
 from tasks.picture_folders import has_classes, has_pictures
 
@@ -26,9 +27,9 @@ def unused_files(folder: Path, found: Iterable[Path]) -> list[str]:
 def _unused(folder: Path, used: set[Path]) -> Iterator[Path]:
     if folder.resolve() in used:
         return
-    for one in folder.iterdir():
+    for one in entries_of(folder):
         place = one.resolve()
-        if one.name.startswith((".", "__")) or place in used:
+        if place in used:
             continue
         if any(other.is_relative_to(place) for other in used):
             yield from _unused(one, used)

@@ -98,9 +98,11 @@ def test_a_folder_called_input_is_noisy_only_beside_clean_images(tmp_path):
     """Alone it holds the images, and beside others it is one of their classes."""
     alone = folder_of(tmp_path / "alone", "input/1.png", "input/2.png")
     classes = folder_of(tmp_path / "classes", "input/1.png", "button/1.png")
+    project = folder_of(tmp_path / "project", "input/train.csv", "output/model.keras", "a/1.png")
 
     assert find_files(alone) == {"data": alone}
     assert find_files(classes) == {"data": classes}
+    assert find_files(project) == {"data": project}
 
 
 @pytest.mark.parametrize(
