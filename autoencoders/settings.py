@@ -178,7 +178,7 @@ FAST = Settings(
 
 BEST = Settings(
     training=TrainingSettings(
-        steps=6000, optimizer="muon", learning_rate=0.006, schedule="linear", warmup=0.03
+        steps=5600, optimizer="muon", learning_rate=0.003, schedule="linear", warmup=0.03
     ),
     autoencoder=AutoencoderSettings(network="residual"),
     denoiser=DenoiserSettings(fresh_noise=True, noise_spread=0.4, network="unet"),

@@ -17,7 +17,7 @@ from flows.recipe import levels_in_words, noise_in_words, trained_levels, traini
          "Gaussian noise of factor 0.5"),
         ("fast", "650 steps, batch size 128, muon at 0.008",
          "Gaussian noise of factor 0.5 (drawn anew in every epoch of the denoiser)"),
-        ("best", "6,000 steps, batch size 128, muon at 0.006",
+        ("best", "5,600 steps, batch size 128, muon at 0.003",
          "Gaussian noise of factor 0.5 (drawn anew in every epoch of the denoiser, of factors from "
          "0.1 to 0.9)"),
     ],
