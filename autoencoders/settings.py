@@ -168,7 +168,7 @@ QUICK = Settings(
 
 FAST = Settings(
     training=TrainingSettings(
-        steps=650, optimizer="muon", learning_rate=0.008, schedule="linear", warmup=0.05
+        steps=580, optimizer="muon", learning_rate=0.005, schedule="linear", warmup=0.05
     ),
     autoencoder=AutoencoderSettings(network="residual"),
     denoiser=DenoiserSettings(fresh_noise=True, network="unet"),

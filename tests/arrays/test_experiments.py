@@ -175,7 +175,7 @@ def test_a_shortened_training_has_a_share_of_the_length():
     """Of its steps if it has such, else of its epochs; none if it is too short."""
     steps, epochs = apply_preset("fast"), REFERENCE
 
-    assert shortened(steps, 4).training.steps == 650 // 4
+    assert shortened(steps, 4).training.steps == 580 // 4
     assert shortened(epochs, 4).training.epochs == 50 // 4
     short = point_at(REFERENCE, {"training.epochs": 3}).settings
     assert shortened(short, 4) is None

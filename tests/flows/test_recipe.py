@@ -15,7 +15,7 @@ from flows.recipe import levels_in_words, noise_in_words, trained_levels, traini
     [
         ("reference", "50 epochs, batch size 128, rmsprop at 0.001",
          "Gaussian noise of factor 0.5"),
-        ("fast", "650 steps, batch size 128, muon at 0.008",
+        ("fast", "580 steps, batch size 128, muon at 0.005",
          "Gaussian noise of factor 0.5 (drawn anew in every epoch of the denoiser)"),
         ("best", "5,600 steps, batch size 128, muon at 0.003",
          "Gaussian noise of factor 0.5 (drawn anew in every epoch of the denoiser, of factors from "
