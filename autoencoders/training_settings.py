@@ -29,7 +29,8 @@ class TrainingSettings(SettingsGroup):
     kernels and Adam for everything else."""
 
     learning_rate: Annotated[float, Field(ge=1e-9, le=1)] = 0.001
-    """Peak learning rate; typically 0.001 for rmsprop and adamw, and 0.01 for muon."""
+    """Peak learning rate; typically 0.001 for rmsprop and adamw; for muon from 0.01 in short
+    trainings to 0.003 in long ones."""
 
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """Schedule of the learning rate: constant, or a cosine or linear decay to 0 at the end of the

@@ -91,9 +91,8 @@ def refuse_repeated(path: Path, row: int, names: Sequence[str]) -> None:
     raise DataError(
         f"{path}, row {row}: {pixels.count(twice[0])} columns are called {twice[0]!r}{more}. "
         "Expected one column per pixel.",
-        "Keep the first of each: in pandas, frame = pd.read_csv(FILE), which calls the others "
-        f"'{twice[0]}.1' and so on; then frame.drop(columns=['{twice[0]}.1', ...])"
-        ".to_csv(FILE, index=False).",
+        "Keep the first of each: in pandas, frame = pd.read_csv(FILE, header=None, dtype=str); "
+        "frame.loc[:, ~frame.iloc[0].duplicated()].to_csv(FILE, index=False, header=False).",
     )
 
 
